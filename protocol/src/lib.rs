@@ -1,0 +1,19 @@
+//! All that crosses a process boundary, and the one client allowed to carry it.
+//!
+//! Arrows run `protocol` <- `store`, `providers` <- `actors`, `edge`, `gateway` <- `src`: nothing in here knows a room above it.
+
+pub mod audio;
+pub mod bus;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod interview;
+pub mod join;
+pub mod plan;
+pub mod registry;
+pub mod rpc;
+pub mod session;
+pub mod state;
+pub mod topic;
+pub mod tree;
+pub mod wire;

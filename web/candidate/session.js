@@ -55,7 +55,9 @@ export class Session {
       case 'STATE': return this.onState(message);
       case 'AGENT_RESPONSE': return this.onVoice(message);
       case 'AGENT_CLEAR': return this.captions.mayaCut(this.player.clear(message.turnId));
-      case 'TRANSCRIPT': return this.captions.candidate(message);
+      case 'TRANSCRIPT':
+        this.restarts = 0;
+        return this.captions.candidate(message);
       case 'ERROR': return this.onError(message);
       default: // a newer server may say more
     }
@@ -86,7 +88,7 @@ export class Session {
     if (code === 'session_replaced') return this.connection.fail('replaced');
     if (code === 'session_ended') return this.finish();
     if (code === 'not_started' || code === 'bad_audio') {
-      if (this.restarts++ < RESTARTS) this.uplink.restart();
+      if (this.restarts++ < RESTARTS) this.uplink.restart(code !== 'not_started');
     }
     if (code === 'consent_required') this.connection.send({ type: 'CONSENT', ...this.consent });
     const notice = ERROR_NOTICE[code];

@@ -127,10 +127,10 @@ export class Uplink {
     else if (this.mode === 'muted') this.begin();
   }
 
-  /** The server refused or missed our stream: start it anew. */
-  restart() {
+  /** The stream must begin anew. `started` = the server knows of the old one, which then ends first. */
+  restart(started = true) {
     if (this.mode !== 'open') return;
-    this.finish('waiting');
+    if (started || this.compressed) this.finish('waiting');
     this.begin();
   }
 

@@ -4,11 +4,14 @@
 //! [`PrivatePostgres`] starts the database that serves when no other is configured.
 
 pub mod cache;
+pub mod child;
 pub mod error;
 mod fetch;
 mod lock;
 pub mod manifest;
+pub mod postgres;
 
 pub use cache::{Cache, Missing};
 pub use error::FetchError;
 pub use manifest::Part;
+pub use postgres::PrivatePostgres;

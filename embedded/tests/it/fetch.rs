@@ -66,7 +66,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const COUNT: &str = r#"case "$*" in *pip*) echo pip >> "$BENCH/calls";; esac; exec "$REAL" "$@""#;
+const COUNT: &str = r#"case "$*" in *"pip download"*) echo pip >> "$BENCH/calls";; esac; exec "$REAL" "$@""#;
 /// A pip that leaves the file it was asked for, with other content.
 const LIE: &str = r#"case "$*" in *"pip download"*) while [ "$1" != --dest ]; do shift; done
     echo other > "$2/pipecat_ai-1.14.0-py3-none-any.whl"; exit 0;; esac; exec "$REAL" "$@""#;
@@ -106,7 +106,7 @@ fn a_fetch_killed_while_unpacking_goes_on_without_a_second_download() {
     let bench = Bench::new();
     // the unpacker leaves a piece of a file and hangs
     bench.script("python3", r#"case "$1" in -c) echo half > "$4/smart-turn.onnx"; touch "$BENCH/hangs"; exec sleep 60;; esac
-        echo pip >> "$BENCH/calls"; exec "$REAL" "$@""#);
+        case "$*" in *"pip download"*) echo pip >> "$BENCH/calls";; esac; exec "$REAL" "$@""#);
     let mut killed = bench.command("turn").spawn().unwrap();
     let seen = (0..3000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));

@@ -128,6 +128,7 @@ async fn a_killed_server_is_started_again_with_what_was_committed() {
     let server = start(&data).await;
     sql(server.url(), "create table said (line text); insert into said values ('kept')").await;
     kill(Pid::from_raw(server.pid().cast_signed()), Signal::SIGKILL).unwrap();
+    gone(server.pid()).await;
     drop(server);
     let server = start(&data).await;
     assert_eq!(count(server.url()).await, 1);

@@ -9,7 +9,7 @@ pub mod kafka;
 
 use crate::{
     event::Headers,
-    topic::{Channel, Topic},
+    topic::{Carries, Channel, Topic},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -55,8 +55,20 @@ pub enum StartAt {
     Earliest,
     /// After the newest message there is now.
     Latest,
-    /// That message, or the oldest kept where retention has passed it.
+    /// That message; the oldest kept where there is no such place (retention has passed it, or the log is a new one).
     Offset(u64),
+}
+
+impl StartAt {
+    /// The offset it means in a partition that keeps `low..high`.
+    pub fn resolve(self, low: u64, high: u64) -> u64 {
+        match self {
+            StartAt::Earliest => low,
+            StartAt::Latest => high,
+            StartAt::Offset(offset) if (low..=high).contains(&offset) => offset,
+            StartAt::Offset(_) => low,
+        }
+    }
 }
 
 /// What a partition holds.
@@ -85,6 +97,9 @@ pub enum BusError {
     /// Wrong credentials; an operator must act.
     #[error("the bus refused our credentials: {0}")]
     Auth(String),
+    /// The settings make no sense; an operator must act.
+    #[error("the bus cannot be used as configured: {0}")]
+    Invalid(String),
     /// The bus is closed or was closed by us.
     #[error("the bus is closed")]
     Closed,
@@ -104,6 +119,8 @@ impl BusError {
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
     /// Publishes and waits until the message is as durable as its topic asks (domain events: on disk, acks=all).
+    /// Of calls that run at the same time, the order is theirs. An error does not mean that it was not published:
+    /// who tries again may publish twice, which consumers bear.
     async fn publish(&self, record: Record) -> Result<Position, BusError>;
     /// Hands media to the bus without waiting for it; order within a key is kept. [`BusError::Backlog`] over the bound.
     fn send(&self, record: Record) -> Result<(), BusError>;
@@ -117,10 +134,12 @@ pub trait Bus: Send + Sync + 'static {
     /// What a partition holds.
     async fn bounds(&self, channel: Channel, partition: u32) -> Result<Bounds, BusError>;
     /// Creates what is missing of `Channel::all()`; without `create`, fails naming what is missing.
+    /// A bus on an empty cluster or data dir has no topics, and every use of one is [`BusError::NoTopic`].
     async fn ensure_topics(&self, create: bool) -> Result<(), BusError>;
     /// Whether the bus answers now.
     async fn check(&self) -> Result<(), BusError>;
-    /// Waits until everything sent has left, then closes.
+    /// Waits until everything sent has left, then closes: members leave their groups, and whoever waits in `next`
+    /// gets [`BusError::Closed`].
     async fn close(&self);
 }
 
@@ -133,7 +152,7 @@ pub trait GroupConsumer: Send {
     /// The next message; waits for one. Cancel-safe. Retryable errors are retried within.
     async fn next(&mut self) -> Result<Delivery, BusError>;
     /// Marks all up to and including this message of its partition as done, durably enough that a restart
-    /// may repeat some, but skip none.
+    /// may repeat some, but skip none. No error where the partition has gone to another member meanwhile.
     async fn commit(&mut self, delivery: &Delivery) -> Result<(), BusError>;
 }
 
@@ -154,6 +173,31 @@ pub fn partition_for(record: &Record, partitions: u32) -> u32 {
         Channel::DeadLetter(_) => 0,
         Channel::Main(_) => record.partition.unwrap_or_else(|| crate::topic::partition_of(&record.key, partitions)),
     }
+}
+
+/// The largest payload of a media message, in bytes; edges cut theirs to fit.
+pub const MAX_MEDIA_PAYLOAD: usize = 256 * 1024;
+/// The largest payload of a domain event or dead letter, in bytes.
+pub const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+/// The most that a message's key and headers may have together, in bytes.
+pub const MAX_ENVELOPE: usize = 32 * 1024;
+
+/// Refuses a record that is over the limits.
+pub fn check_size(record: &Record) -> Result<(), BusError> {
+    let limit = match record.channel.topic().carries() {
+        Carries::Media => MAX_MEDIA_PAYLOAD,
+        Carries::Events => MAX_EVENT_PAYLOAD,
+    };
+    let envelope = envelope_size(record);
+    if record.payload.len() > limit || envelope > MAX_ENVELOPE {
+        return Err(BusError::TooLarge(record.payload.len() + envelope));
+    }
+    Ok(())
+}
+
+/// Bytes of a record's key and headers.
+fn envelope_size(record: &Record) -> usize {
+    record.key.len() + record.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
 }
 
 /// Partitions and replication, where the table's defaults are not wanted.

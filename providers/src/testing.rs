@@ -10,6 +10,7 @@ pub mod modem;
 mod senses;
 mod stt;
 mod tts;
+pub mod wer;
 
 pub use embed::HashEmbedder;
 pub use faults::{Fault, Faults, Latency};

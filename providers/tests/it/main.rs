@@ -1,0 +1,3 @@
+//! What only real parts can prove.
+
+mod local;

@@ -1,1 +1,183 @@
-//! placeholder
+//! The WebSocket edge: where a candidate's browser meets the platform.
+//!
+//! Audio and signals go up through the bus, Maya's voice and words come back through it, from whichever edge reads
+//! the session's partition to whichever holds the socket. An edge keeps nothing that a lost one would take with it:
+//! who owns a session, and what was said, is known elsewhere.
+
+mod admission;
+mod connection;
+mod downlink;
+mod gate;
+mod http;
+mod hub;
+pub mod metric;
+mod nodes;
+mod publisher;
+mod settings;
+mod socket;
+mod uplink;
+pub mod webm;
+
+pub use settings::EdgeSettings;
+
+use async_trait::async_trait;
+use downlink::Forwarder;
+use hub::Hub;
+use maya_protocol::{
+    audio::AgentMessage,
+    bus::{BusError, SharedBus},
+    clock::SharedClock,
+    ids::{NodeId, SessionId},
+    join::JoinKey,
+    registry::SharedRegistry,
+    rpc::{Delivered, PeerHandler, Peers},
+};
+use nodes::Nodes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+/// What an edge is made of.
+pub struct EdgeParts {
+    /// This node's id, as its registry record has it.
+    pub node: NodeId,
+    /// The event bus.
+    pub bus: SharedBus,
+    /// The registry.
+    pub registry: SharedRegistry,
+    /// Checks join tokens.
+    pub join_key: JoinKey,
+    /// The time.
+    pub clock: SharedClock,
+    /// The other nodes.
+    pub peers: Peers,
+    /// Limits and rhythms.
+    pub settings: EdgeSettings,
+}
+
+/// An edge could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// The bus does not answer; whether a retry helps, it says.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// What the edge's tasks share.
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) bus: SharedBus,
+    pub(crate) registry: SharedRegistry,
+    pub(crate) join_key: JoinKey,
+    pub(crate) clock: SharedClock,
+    pub(crate) peers: Peers,
+    pub(crate) settings: EdgeSettings,
+    pub(crate) hub: Hub,
+    pub(crate) nodes: Nodes,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) partitions_held: AtomicUsize,
+}
+
+/// A running edge.
+pub struct Edge {
+    shared: Arc<Shared>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Edge {
+    /// Starts one: when this returns, what is published to its candidates reaches them.
+    pub async fn start(parts: EdgeParts) -> Result<Self, EdgeError> {
+        metric::describe();
+        let EdgeParts { node, bus, registry, join_key, clock, peers, settings } = parts;
+        let places = Arc::new(Semaphore::new(settings.max_sockets));
+        let shared = Arc::new(Shared {
+            node,
+            bus,
+            registry,
+            join_key,
+            clock,
+            peers,
+            settings,
+            hub: Hub::default(),
+            nodes: Nodes::new(),
+            places,
+            draining: AtomicBool::new(false),
+            partitions_held: AtomicUsize::new(0),
+        });
+        shared.nodes.read(&shared).await;
+        let (forwarder, forwarding) = Forwarder::start(shared.clone());
+        let mut tasks = downlink::start(&shared, forwarder).await?;
+        tasks.push(forwarding);
+        tasks.push(tokio::spawn(nodes::follow(shared.clone())));
+        Ok(Self { shared, tasks })
+    }
+
+    /// Its HTTP: `/ws`, `/join`, `/join/info`, `/assets/candidate/*`, `/health`. Serve it with upgrades
+    /// (`axum::serve` does).
+    pub fn router(&self) -> axum::Router {
+        http::router(self.shared.clone())
+    }
+
+    /// What it answers to its peers: deliveries and replaced sockets.
+    pub fn peer_handler(&self) -> Arc<dyn PeerHandler> {
+        Arc::new(Peer(self.shared.clone()))
+    }
+
+    /// Open sockets; the load of the node's record.
+    pub fn sockets(&self) -> usize {
+        self.shared.hub.len()
+    }
+
+    /// Partitions of each topic that it reads now.
+    pub fn partitions_held(&self) -> usize {
+        self.shared.partitions_held.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes new sockets.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new sockets from now on; those that are open go on.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes every socket with 1001 ("going away": clients come back elsewhere), signs them off, and stops.
+    /// What has not ended by the deadline is cut.
+    pub async fn shutdown(self, deadline: Duration) {
+        self.drain();
+        for connection in self.shared.hub.all() {
+            connection.outbox.close(1001, "going away");
+        }
+        let gone = async {
+            while self.shared.hub.len() > 0 || self.shared.places.available_permits() < self.shared.settings.max_sockets
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(deadline, gone).await.is_err() {
+            self.shared.hub.all().iter().for_each(|connection| connection.kill.cancel());
+        }
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// The edge as its peers see it.
+struct Peer(Arc<Shared>);
+
+#[async_trait]
+impl PeerHandler for Peer {
+    async fn deliver(&self, message: AgentMessage, offset: u64) -> Delivered {
+        hub::delivered(self.0.hub.deliver(message, offset, self.0.clock.now()))
+    }
+    async fn replaced(&self, session: SessionId, generation: u64) {
+        self.0.hub.replaced(session, generation);
+    }
+}

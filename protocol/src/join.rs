@@ -25,6 +25,42 @@ pub struct JoinClaims {
     pub generation: u32,
 }
 
+/// What the join page may say before the join: optional claims beside [`JoinClaims`], so that an edge can greet
+/// a candidate by name without a database.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct JoinPage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Whether the tenant records those who agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<bool>,
+    /// Version of the consent text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_version: Option<String>,
+    /// Seconds since 1970 before which the link is too early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<i64>,
+}
+
+/// A token's whole content.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    #[serde(flatten)]
+    claims: JoinClaims,
+    #[serde(flatten)]
+    page: JoinPage,
+}
+
 /// A token is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
@@ -55,22 +91,35 @@ impl JoinKey {
     }
     /// Signs.
     pub fn sign(&self, claims: &JoinClaims) -> String {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+        self.sign_with_page(claims, &JoinPage::default())
+    }
+    /// Signs, with what the join page may say.
+    pub fn sign_with_page(&self, claims: &JoinClaims, page: &JoinPage) -> String {
+        let content = Content { claims: claims.clone(), page: page.clone() };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &content, &self.encoding)
             .expect("an HMAC key signs anything")
     }
     /// Checks signature and names; the caller decides what an expired token may still do
     /// ([`JoinClaims::is_expired`]), because a session once joined outlives its link.
     pub fn verify(&self, token: &str, session: SessionId, tenant: TenantId) -> Result<JoinClaims, JoinError> {
+        self.verify_with_page(token, session, tenant).map(|(claims, _)| claims)
+    }
+    /// Checks like [`JoinKey::verify`], and reads what the join page may say.
+    pub fn verify_with_page(
+        &self,
+        token: &str,
+        session: SessionId,
+        tenant: TenantId,
+    ) -> Result<(JoinClaims, JoinPage), JoinError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        let claims = jsonwebtoken::decode::<JoinClaims>(token, &self.decoding, &validation)
-            .map_err(|_| JoinError::Invalid)?
-            .claims;
+        let Content { claims, page } =
+            jsonwebtoken::decode::<Content>(token, &self.decoding, &validation).map_err(|_| JoinError::Invalid)?.claims;
         if claims.session != session || claims.tenant != tenant {
             return Err(JoinError::Invalid);
         }
-        Ok(claims)
+        Ok((claims, page))
     }
 }
 
@@ -101,6 +150,9 @@ mod tests {
         assert_eq!(key.verify(&token, SessionId::fresh(), claims.tenant), Err(JoinError::Invalid));
         assert_eq!(key.verify(&token, claims.session, TenantId::fresh()), Err(JoinError::Invalid));
         assert_eq!(JoinKey::new(b"another").verify(&token, claims.session, claims.tenant), Err(JoinError::Invalid));
+        let page = JoinPage { title: Some("Nurse".into()), recording: Some(true), ..JoinPage::default() };
+        let greeting = key.sign_with_page(&claims, &page);
+        assert_eq!(key.verify_with_page(&greeting, claims.session, claims.tenant), Ok((claims.clone(), page)));
         assert!(claims.is_expired(DateTime::from_timestamp(2_000_000_000, 0).unwrap()));
     }
 }

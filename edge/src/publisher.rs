@@ -1,0 +1,170 @@
+//! A socket's messages on their way to the bus: numbered, and bounded in bytes.
+//!
+//! Media is handed over without waiting. Each time a bound's worth of bytes has gone, the next message waits for the
+//! bus's acknowledgement, and the socket is not read meanwhile: so one socket never has more than that on its way.
+
+use crate::{metric, settings::EdgeSettings};
+use bytes::Bytes;
+use maya_protocol::{
+    audio::{CandidateBody, CandidateMessage},
+    bus::{BusError, Record, SharedBus},
+    clock::SharedClock,
+    ids::{ConnectionId, SessionId, TenantId},
+    topic::{Channel, Topic},
+};
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+/// Most bytes of video in a message; leaves room for the envelope under the bus's limit.
+const MAX_VIDEO_PIECE: usize = 240 * 1024;
+
+/// The bus was behind for longer than a socket waits; the message was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Behind;
+
+/// A socket's way to the bus. One caller at a time, so that numbers and order agree.
+pub(crate) struct Publisher {
+    bus: SharedBus,
+    clock: SharedClock,
+    session: SessionId,
+    tenant: TenantId,
+    partition: u32,
+    connection: ConnectionId,
+    /// The connection's generation.
+    stream: u64,
+    bound: usize,
+    patience: Duration,
+    sequence: AtomicU64,
+    video_sequence: AtomicU64,
+    in_flight: AtomicUsize,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        bus: SharedBus,
+        clock: SharedClock,
+        settings: &EdgeSettings,
+        (session, tenant, partition): (SessionId, TenantId, u32),
+        (connection, stream): (ConnectionId, u64),
+    ) -> Self {
+        Self {
+            bus,
+            clock,
+            session,
+            tenant,
+            partition,
+            connection,
+            stream,
+            bound: settings.in_flight_bytes,
+            patience: settings.backlog_wait,
+            sequence: AtomicU64::new(0),
+            video_sequence: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Publishes what the connection says. A dropped message leaves a gap in the numbers, which is what it is.
+    pub(crate) async fn publish(&self, body: CandidateBody) -> Result<(), Behind> {
+        self.hand_over(self.record(body)).await
+    }
+
+    /// Publishes and waits until the bus has it, for so many times its patience.
+    pub(crate) async fn publish_surely(&self, body: CandidateBody, attempts: u32) -> Result<(), Behind> {
+        let record = self.record(body);
+        for _ in 0..attempts {
+            if self.acknowledged(record.clone()).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(Behind)
+    }
+
+    /// Publishes a camera's bytes, in pieces.
+    pub(crate) async fn publish_video(&self, mut video: Bytes) -> Result<(), Behind> {
+        while !video.is_empty() {
+            let payload = video.split_to(video.len().min(MAX_VIDEO_PIECE));
+            let facts = [
+                ("tenant", self.tenant.to_string()),
+                ("session", self.session.to_string()),
+                ("connection", self.connection.to_string()),
+                ("stream", self.stream.to_string()),
+                ("sequence", self.video_sequence.fetch_add(1, Ordering::Relaxed).to_string()),
+                ("captured-at", self.clock.utc().timestamp_micros().to_string()),
+                (maya_protocol::event::HEADER_KEY_ID, String::new()),
+            ];
+            self.hand_over(Record {
+                channel: Channel::Main(Topic::CandidateVideo),
+                key: self.session.to_string(),
+                partition: Some(self.partition),
+                headers: facts.map(|(name, value)| (name.to_owned(), Bytes::from(value))).into(),
+                payload,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, body: CandidateBody) -> Record {
+        CandidateMessage {
+            session: self.session,
+            tenant: self.tenant,
+            partition: self.partition,
+            connection: self.connection,
+            stream: self.stream,
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
+            captured_at: self.clock.utc(),
+            body,
+        }
+        .to_record()
+    }
+
+    async fn hand_over(&self, record: Record) -> Result<(), Behind> {
+        let size = record.payload.len();
+        if self.in_flight.load(Ordering::Relaxed) + size > self.bound {
+            return self.acknowledged(record).await;
+        }
+        let deadline = self.clock.now() + self.patience;
+        let mut pause = Duration::from_millis(5);
+        loop {
+            match self.bus.send(record.clone()) {
+                Ok(()) => {
+                    self.in_flight.fetch_add(size, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(error) if error.is_retryable() && self.clock.now() + pause < deadline => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(100));
+                }
+                Err(error) => return Err(dropped(&error)),
+            }
+        }
+    }
+
+    /// Waits for the bus to have this message, and so all before it.
+    async fn acknowledged(&self, record: Record) -> Result<(), Behind> {
+        let published = async {
+            loop {
+                match self.bus.publish(record.clone()).await {
+                    Err(error) if error.is_retryable() => tokio::time::sleep(Duration::from_millis(50)).await,
+                    other => return other,
+                }
+            }
+        };
+        match tokio::time::timeout(self.patience, published).await {
+            Ok(Ok(_)) => {
+                self.in_flight.store(0, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(dropped(&error)),
+            Err(_) => Err(dropped(&BusError::Backlog)),
+        }
+    }
+}
+
+fn dropped(error: &BusError) -> Behind {
+    tracing::warn!(%error, "a message to the bus was dropped");
+    metrics::counter!(metric::BACKLOG).increment(1);
+    Behind
+}

@@ -45,6 +45,9 @@ pub enum Error {
     /// There is no such thing, or it is another tenant's.
     #[error("there is no such resource")]
     NotFound,
+    /// The resource is there, the method is not.
+    #[error("the resource does not have this method")]
+    MethodNotAllowed,
     /// Not in this state.
     #[error("{detail}")]
     Conflict {
@@ -60,11 +63,8 @@ pub enum Error {
         current: i64,
     },
     /// The body is too large.
-    #[error("the body is larger than {limit} bytes")]
-    TooLarge {
-        /// The most that is taken.
-        limit: usize,
-    },
+    #[error("the body is too large")]
+    TooLarge,
     /// The body is not declared as JSON.
     #[error("the body must be application/json")]
     UnsupportedMediaType,
@@ -104,9 +104,10 @@ impl Error {
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::NotFound => StatusCode::NOT_FOUND,
+            Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Error::Conflict { .. } => StatusCode::CONFLICT,
             Error::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
-            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Invalid(_) | Error::IdempotencyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -121,9 +122,10 @@ impl Error {
             Error::Unauthenticated(_) => "Not authenticated",
             Error::Forbidden(_) => "Not permitted",
             Error::NotFound => "Not found",
+            Error::MethodNotAllowed => "Method not allowed",
             Error::Conflict { .. } => "Not in this state",
             Error::PreconditionFailed { .. } => "Changed since it was read",
-            Error::TooLarge { .. } => "Too large",
+            Error::TooLarge => "Too large",
             Error::UnsupportedMediaType => "Unsupported media type",
             Error::Invalid(_) => "Wrong fields",
             Error::IdempotencyReused => "Idempotency-Key was used before",
@@ -139,9 +141,10 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::Forbidden(_) => "forbidden",
             Error::NotFound => "not-found",
+            Error::MethodNotAllowed => "method-not-allowed",
             Error::Conflict { .. } => "conflict",
             Error::PreconditionFailed { .. } => "precondition-failed",
-            Error::TooLarge { .. } => "too-large",
+            Error::TooLarge => "too-large",
             Error::UnsupportedMediaType => "unsupported-media-type",
             Error::Invalid(_) => "invalid",
             Error::IdempotencyReused => "idempotency-key-reused",

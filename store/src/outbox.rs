@@ -9,8 +9,9 @@ use bytes::Bytes;
 use maya_protocol::event::{Event, Headers};
 use sqlx::PgConnection;
 
-/// Headers as they are stored: a JSON object of texts, in order of the array.
-pub(crate) fn headers_to_json(headers: &Headers) -> serde_json::Value {
+/// Headers as they are stored: a JSON object of texts, in order of the array. Public for a statement that writes a row
+/// of the outbox beside its own.
+pub fn headers_to_json(headers: &Headers) -> serde_json::Value {
     let text = |value: &Bytes| serde_json::Value::from(String::from_utf8_lossy(value).into_owned());
     serde_json::Value::Object(headers.iter().map(|(name, value)| (name.clone(), text(value))).collect())
 }

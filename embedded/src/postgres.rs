@@ -81,7 +81,7 @@ impl PrivatePostgres {
             }
             None => {
                 let install = install::usable(&cache.ensure(Part::Postgres).await?, home.run_as)?;
-                server::initialise(&home, &install).await?;
+                server::initialise(&home, &install, options).await?;
                 let (running, child) = server::launch(&home, &install, options).await?;
                 tracing::info!(postgres.pid = running.pid, "private postgres started");
                 (running, Some(child))

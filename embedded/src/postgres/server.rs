@@ -119,7 +119,7 @@ impl Home {
 }
 
 /// Makes a database where there is none. It is made aside and renamed, so an interrupted one is made anew.
-pub(super) async fn initialise(home: &Home, install: &Path) -> Result<(), PostgresError> {
+pub(super) async fn initialise(home: &Home, install: &Path, options: Options) -> Result<(), PostgresError> {
     let (data, password) = (home.path("data"), home.path("password"));
     if data.is_dir() {
         return if password.is_file() { Ok(()) } else { Err(PostgresError::PasswordLost(password)) };
@@ -145,6 +145,9 @@ pub(super) async fn initialise(home: &Home, install: &Path) -> Result<(), Postgr
     command.args(["--username", "postgres", "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-instructions"]);
     // PostgreSQL's own C.UTF-8: sorts alike on every machine, whatever locales it has
     command.args(["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]);
+    if !options.durable {
+        command.arg("--no-sync");
+    }
     let output = tokio::task::spawn_blocking(move || command.output()).await.map_err(std::io::Error::other);
     let output = output.and_then(|output| output).map_err(at(install))?;
     fs::remove_file(&handed).map_err(at(&handed))?;

@@ -23,7 +23,7 @@ call maya_make_tenant_table('interviews');
 grant select, insert, update, delete on interviews to maya_app;
 -- expiry and stuck work precede the tenant: ids and times, nothing of the person
 create policy system on interviews for select to maya_system using (true);
-grant select (id, tenant_id, state, version, expires_at, updated_at) on interviews to maya_system;
+grant select (id, tenant_id, state, version, expires_at, updated_at, deleted_at) on interviews to maya_system;
 
 create table plans (
     tenant_id uuid not null references tenants,

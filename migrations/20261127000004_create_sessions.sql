@@ -53,7 +53,7 @@ create table turns (
 );
 create index on turns (interview_id, turn);
 call maya_make_tenant_table('turns');
-grant select, insert, delete on turns to maya_app;
+grant select, insert, update, delete on turns to maya_app;
 
 create table recordings (
     id uuid primary key,
@@ -67,6 +67,8 @@ create table recordings (
     media_type text not null,
     bytes bigint not null,
     sha256 bytea not null,
+    -- how to go on with the stream after this object, should the recorder die
+    resume jsonb,
     created_at timestamptz not null
 );
 create index on recordings (interview_id, started_at);

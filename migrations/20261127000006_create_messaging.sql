@@ -45,9 +45,14 @@ create table webhook_endpoints (
     id uuid primary key,
     tenant_id uuid not null references tenants,
     url text not null,
+    -- sealed, as is the one before it, which signs too until the receiver has had time to change over
     secret bytea not null,
+    previous_secret bytea,
+    previous_secret_until timestamptz,
     types text[] not null default '{}',
     enabled boolean not null default true,
+    -- why we disabled it ourselves: its receiver answered 410
+    disabled_reason text,
     created_at timestamptz not null
 );
 call maya_make_tenant_table('webhook_endpoints');
@@ -58,7 +63,8 @@ create table webhook_messages (
     tenant_id uuid not null references tenants,
     interview_id uuid,
     type text not null,
-    body jsonb not null,
+    -- text, not jsonb: every attempt signs and sends the same bytes
+    body text not null,
     created_at timestamptz not null
 );
 create index on webhook_messages (tenant_id, id);

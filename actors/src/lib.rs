@@ -1,1 +1,15 @@
-//! placeholder
+//! What lives: ractor actors, their supervision and their placement.
+
+pub mod assessor;
+pub mod llm_prompt;
+pub mod llm_turn;
+pub mod node;
+pub mod observe;
+pub mod opening;
+pub mod parts;
+pub mod placement;
+pub mod planner;
+pub mod session;
+pub mod speech_to_text;
+pub mod supervise;
+pub mod tts_sentence;

@@ -151,8 +151,8 @@ pub struct Turn {
 pub struct TurnContext {
     /// Index of the plan's question (over all sections) that this turn belongs to.
     pub question: Option<u32>,
-    /// Follow-ups of that question already put.
-    pub follow_ups: u32,
+    /// Indices of that question's follow-ups already put.
+    pub follow_ups: Vec<u32>,
     /// Interview time used when the turn was recorded, in milliseconds.
     pub used_ms: u64,
     /// Last (stream, sequence) of audio that this turn covers.

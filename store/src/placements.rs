@@ -149,13 +149,17 @@ impl FencedTx {
         self.partition
     }
 
-    /// Records a turn and its outbox event.
+    /// Records a turn and its outbox event. A turn of Maya's grows sentence by sentence; an utterance is written once,
+    /// and writing the same one again (after a commit whose answer was lost) changes nothing.
     pub async fn record_turn(&mut self, turn: &Turn) -> Result<(), StoreError> {
         let tenant = self.tx.tenant();
         let speaker = if turn.speaker == Speaker::Maya { "MAYA" } else { "CANDIDATE" };
-        sqlx::query(
+        let written = sqlx::query(
             "insert into turns (tenant_id, session_id, interview_id, turn, speaker, text, started_at, ended_at, context, epoch)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict (session_id, turn) do update
+             set text = excluded.text, ended_at = excluded.ended_at, context = excluded.context, epoch = excluded.epoch
+             where turns.speaker = excluded.speaker and (turns.speaker = 'MAYA' or turns.text = excluded.text)",
         )
         .bind(tenant.0)
         .bind(self.session.0)
@@ -169,6 +173,9 @@ impl FencedTx {
         .bind(self.epoch.0 as i64)
         .execute(self.tx.conn())
         .await?;
+        if written.rows_affected() == 0 {
+            return Err(StoreError::Data(format!("turn {} was recorded with other words", turn.turn_id)));
+        }
         let recorded = TurnRecorded {
             session_id: self.session,
             interview_id: self.interview,
@@ -178,6 +185,17 @@ impl FencedTx {
         let event = Event::new(tenant, self.tx.store().clock().utc(), recorded);
         outbox::push(self.tx.conn(), &event, Some(self.partition)).await?;
         self.tx.wakes_relay();
+        Ok(())
+    }
+
+    /// Keeps what the candidate agreed to.
+    pub async fn keep_consent(&mut self, recording: bool, text_version: &str) -> Result<(), StoreError> {
+        let at = self.tx.store().clock().utc();
+        sqlx::query("update sessions set consent = $2 where id = $1")
+            .bind(self.session.0)
+            .bind(serde_json::json!({ "recording": recording, "textVersion": text_version, "at": at }))
+            .execute(self.tx.conn())
+            .await?;
         Ok(())
     }
 

@@ -1,0 +1,76 @@
+//! What the actors of a node are given: the seams, and how interviews behave.
+
+use crate::observe::Observer;
+use maya_protocol::{bus::SharedBus, clock::SharedClock, ids::NodeId, registry::SharedRegistry};
+use maya_providers::{
+    llm::LanguageModel,
+    stt::SpeechToText,
+    tts::TextToSpeech,
+    vad::{EndOfTurn, VoiceActivity},
+};
+use maya_store::Store;
+use std::{sync::Arc, time::Duration};
+
+/// The senses of an interviewer.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the types say it")]
+pub struct Senses {
+    pub hears: Arc<dyn SpeechToText>,
+    pub speaks: Arc<dyn TextToSpeech>,
+    pub notices: Arc<dyn VoiceActivity>,
+    pub judges: Arc<dyn EndOfTurn>,
+    /// Words the replies.
+    pub thinks: Arc<dyn LanguageModel>,
+}
+
+/// How interviews behave.
+#[derive(Debug, Clone)]
+pub struct InterviewSettings {
+    /// How long a candidate may say nothing before Maya does something about it.
+    pub silence: Duration,
+    /// How long a candidate may be away.
+    pub grace: Duration,
+    /// A turn ends after this much silence in any case.
+    pub max_silence: Duration,
+    /// Batch pieces closer together than this are one speech.
+    pub batch_debounce: Duration,
+    /// The first token of a reply must come within.
+    pub first_token: Duration,
+    /// Every further token must come within.
+    pub next_token: Duration,
+    /// The first audio of a sentence must come within.
+    pub first_audio: Duration,
+    /// A session's lease in the registry.
+    pub lease: Duration,
+    /// Audio messages that may wait for one session.
+    pub audio_bound: usize,
+}
+impl Default for InterviewSettings {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(8),
+            grace: Duration::from_secs(300),
+            max_silence: Duration::from_millis(2500),
+            batch_debounce: Duration::from_millis(1500),
+            first_token: Duration::from_secs(6),
+            next_token: Duration::from_secs(4),
+            first_audio: Duration::from_secs(8),
+            lease: Duration::from_secs(6),
+            audio_bound: 256,
+        }
+    }
+}
+
+/// What the actors of a node are given.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the types say it")]
+pub struct Parts {
+    pub node: NodeId,
+    pub store: Store,
+    pub bus: SharedBus,
+    pub registry: SharedRegistry,
+    pub clock: SharedClock,
+    pub observer: Observer,
+    pub senses: Senses,
+    pub settings: InterviewSettings,
+}

@@ -1,0 +1,344 @@
+//! Which node owns a session: its partition nominates, the placement row's epoch decides, the registry is told.
+//!
+//! The node reads the partitions that the node list gives it, hands each message to its session, and starts a session
+//! when its candidate joins. A reader of partitions never waits on one session: over its bound, that session's audio is
+//! left in the log and read again by a reader of its own.
+
+mod catch_up;
+mod found;
+mod start;
+
+use crate::{
+    node::{Node, NodeArgs, NodeEvent, NodeMessage},
+    observe::Observed,
+    parts::Parts,
+    session::message::SessionMessage,
+};
+use catch_up::Lag;
+use dashmap::DashMap;
+use maya_protocol::{
+    audio::{CandidateBody, CandidateMessage},
+    bus::{BusError, Delivery, PartitionReader, StartAt, assignment},
+    event::Command,
+    ids::{Epoch, NodeId, SessionId},
+    registry::{Fenced, OwnerRecord},
+    session::Outcome,
+    topic::{Channel, Topic},
+    tree::NodeState,
+};
+use parking_lot::Mutex;
+use ractor::{Actor, ActorRef};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const AUDIO: Channel = Channel::Main(Topic::CandidateSpoken);
+/// How often the node list is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// For how long a session that is not ours is not looked up again.
+const NOT_OURS: Duration = Duration::from_secs(1);
+
+/// A session that lives here.
+#[derive(Clone)]
+struct Live {
+    actor: ActorRef<SessionMessage>,
+    probe: Observed,
+    epoch: Epoch,
+    room: Arc<Semaphore>,
+    lag: Arc<Mutex<Lag>>,
+}
+
+/// Where a session stands with this node.
+enum Here {
+    /// Being started: what comes meanwhile waits (bounded by the log: the oldest is read again).
+    Starting(Vec<(CandidateMessage, u64)>),
+    /// Alive.
+    Live(Live),
+}
+
+/// The sessions of a node.
+#[derive(Clone)]
+pub struct Placement {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    node: ActorRef<NodeMessage>,
+    root: Observed,
+    here: DashMap<SessionId, Here>,
+    not_ours: DashMap<SessionId, Instant>,
+    incarnations: DashMap<u32, String>,
+    draining: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Placement {
+    /// Starts the root supervisor and reads until stopped.
+    pub async fn start(parts: Parts, stop: CancellationToken) -> Result<Self, BusError> {
+        let root = parts.observer.observe(None, "node", parts.node.to_string());
+        let (events, ended) = mpsc::unbounded_channel();
+        let args = NodeArgs { probe: root.clone(), clock: parts.clock.clone(), events };
+        let (node, _) =
+            Actor::spawn(None, Node, args).await.map_err(|error| BusError::Unavailable(error.to_string()))?;
+        let placement = Self {
+            inner: Arc::new(Inner {
+                parts,
+                node,
+                root,
+                here: DashMap::new(),
+                not_ours: DashMap::new(),
+                incarnations: DashMap::new(),
+                draining: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            }),
+        };
+        let reader = placement.inner.parts.bus.reader(AUDIO).await?;
+        let count = placement.inner.parts.bus.partitions(AUDIO).await?;
+        let mut reading = Reading { placement: placement.clone(), reader, count, assigned: HashSet::new() };
+        reading.assign().await?;
+        placement.inner.tasks.spawn(reading.run(stop.clone()));
+        placement.inner.tasks.spawn(placement.clone().watch(ended, stop.clone()));
+        placement.inner.tasks.spawn(placement.clone().renew(stop));
+        Ok(placement)
+    }
+
+    /// Live sessions.
+    pub fn sessions(&self) -> u32 {
+        self.inner.here.len() as u32
+    }
+
+    /// Takes no new session from here on.
+    pub fn drain(&self) {
+        self.inner.draining.cancel();
+    }
+
+    /// Stops all sessions in good order; each is rebuilt by whoever its candidate's next word reaches.
+    pub async fn stop(&self) {
+        self.inner.node.stop(Some("shutdown".to_owned()));
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Tells a session; `false` if it does not live here.
+    pub fn command(&self, session: SessionId, command: Command) -> bool {
+        match self.inner.here.get(&session).as_deref() {
+            Some(Here::Live(live)) => live.actor.cast(SessionMessage::Command(command)).is_ok(),
+            Some(Here::Starting(_)) | None => false,
+        }
+    }
+
+    /// Ends a session that lives nowhere, so that nobody can join it any more; `false` if it lives elsewhere.
+    pub async fn end_unowned(
+        &self,
+        session: SessionId,
+        outcome: Outcome,
+        reason: &str,
+    ) -> Result<bool, maya_store::StoreError> {
+        self.inner.end_unowned(session, outcome, reason).await
+    }
+
+    async fn watch(self, mut ended: mpsc::UnboundedReceiver<NodeEvent>, stop: CancellationToken) {
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = ended.recv() => event,
+            };
+            match event {
+                None => return,
+                Some(NodeEvent::Ended(session)) => {
+                    self.inner.here.remove(&session);
+                }
+                Some(NodeEvent::GivenUp(session)) => {
+                    self.inner.here.remove(&session);
+                    let this = self.clone();
+                    self.inner.tasks.spawn(async move {
+                        if let Err(error) = this.inner.end_unowned(session, Outcome::Failed, "session_failed").await {
+                            tracing::error!(session = %session, error = %error, "a given up session was not ended");
+                        }
+                    });
+                }
+                Some(NodeEvent::Fell(session, pause)) => {
+                    self.inner.here.remove(&session);
+                    let this = self.clone();
+                    self.inner.tasks.spawn(async move {
+                        tokio::time::sleep(pause).await;
+                        this.inner.rebuild(session).await;
+                    });
+                }
+            }
+        }
+    }
+
+    /// Renews the leases of the sessions that live here; one that a higher epoch owns stops.
+    async fn renew(self, stop: CancellationToken) {
+        let lease = self.inner.parts.settings.lease;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(lease / 3) => {}
+            }
+            let live: Vec<(SessionId, Live)> = self
+                .inner
+                .here
+                .iter()
+                .filter_map(|entry| match entry.value() {
+                    Here::Live(live) => Some((*entry.key(), live.clone())),
+                    Here::Starting(_) => None,
+                })
+                .collect();
+            for (session, live) in live {
+                let owner = OwnerRecord { node: self.inner.parts.node.clone(), epoch: live.epoch };
+                // a registry that is away takes no session from its owner
+                if let Ok(Fenced::Stale(newer)) = self.inner.parts.registry.put_owner(session, &owner, lease).await {
+                    tracing::warn!(session = %session, epoch = %newer, "another node owns the session");
+                    live.actor.stop(Some("fenced".to_owned()));
+                }
+            }
+        }
+    }
+}
+
+/// The reading of a node's partitions.
+struct Reading {
+    placement: Placement,
+    reader: Box<dyn PartitionReader>,
+    count: u32,
+    assigned: HashSet<u32>,
+}
+
+impl Reading {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = look.tick() => {
+                    if let Err(error) = self.assign().await {
+                        tracing::warn!(error = %error, "cannot change the partitions that are read");
+                    }
+                }
+                delivery = self.reader.next() => match delivery {
+                    Ok(delivery) => self.placement.inner.receive(delivery),
+                    Err(error) => {
+                        tracing::warn!(error = %error, "cannot read audio");
+                        tokio::time::sleep(LOOK).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Reads what the node list gives this node.
+    async fn assign(&mut self) -> Result<(), BusError> {
+        let Inner { parts, .. } = &*self.placement.inner;
+        // while the registry is away the last assignment stands
+        let Ok(nodes) = parts.registry.nodes().await else { return Ok(()) };
+        let mut ids: Vec<NodeId> = nodes
+            .into_iter()
+            .filter(|node| node.roles.iter().any(|role| role == "interviewer") && node.state == NodeState::Serving)
+            .map(|node| node.id)
+            .collect();
+        if ids.is_empty() {
+            // before this node's own record is there
+            ids.push(parts.node.clone());
+        }
+        let wanted: HashSet<u32> = assignment::partitions_of(&parts.node, &ids, self.count).into_iter().collect();
+        for &partition in self.assigned.difference(&wanted).copied().collect::<Vec<_>>().iter() {
+            self.reader.unassign(partition).await?;
+            self.assigned.remove(&partition);
+        }
+        let new: Vec<u32> = wanted.difference(&self.assigned).copied().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let starts = self.placement.inner.starts(&new).await;
+        for partition in new {
+            let start = starts.get(&partition).copied().unwrap_or(StartAt::Latest);
+            self.reader.assign(partition, start).await?;
+            self.assigned.insert(partition);
+        }
+        self.placement.inner.find_unowned(self.assigned.iter().copied().collect());
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Hands a message to its session; never waits.
+    fn receive(self: &Arc<Self>, delivery: Delivery) {
+        let message = match CandidateMessage::from_record(&delivery.record) {
+            Ok(message) => message,
+            Err(error) => {
+                metrics::counter!("maya_audio_unreadable_total").increment(1);
+                return tracing::warn!(error = %error, "an audio message does not read");
+            }
+        };
+        let session = message.session;
+        let offset = delivery.offset;
+        match self.here.get_mut(&session).as_deref_mut() {
+            Some(Here::Live(live)) => {
+                let live = live.clone();
+                return self.hand(&live, message, offset);
+            }
+            Some(Here::Starting(waiting)) => return waiting.push((message, offset)),
+            None => {}
+        }
+        let joins = message.body == CandidateBody::Joined;
+        let now = self.parts.clock.now();
+        let refused = self.not_ours.get(&session).is_some_and(|at| now.saturating_duration_since(*at) < NOT_OURS);
+        if self.draining.is_cancelled() || (refused && !joins) {
+            return;
+        }
+        self.here.insert(session, Here::Starting(vec![(message, offset)]));
+        let this = self.clone();
+        self.tasks.spawn(async move { this.begin(session).await });
+    }
+
+    /// Gives a live session a message, or leaves it in the log while the session is over its bound.
+    fn hand(self: &Arc<Self>, live: &Live, message: CandidateMessage, offset: u64) {
+        let mut lag = live.lag.lock();
+        if lag.skip(offset) {
+            return;
+        }
+        match live.room.clone().try_acquire_owned() {
+            Ok(permit) => {
+                live.probe.sent();
+                let hear = SessionMessage::Hear { message: Box::new(message), offset, permit: Some(permit) };
+                let _ = live.actor.cast(hear);
+            }
+            Err(_) => {
+                metrics::counter!("maya_sessions_lagging_total").increment(1);
+                lag.begin(offset);
+                let (this, live) = (self.clone(), live.clone());
+                let (session, partition) = (message.session, message.partition);
+                self.tasks.spawn(async move { this.catch_up(session, partition, live, offset).await });
+            }
+        }
+    }
+
+    /// Where each newly assigned partition is read from: the lowest position of its live sessions, or a little back,
+    /// so that a join that nobody read is not lost.
+    async fn starts(&self, partitions: &[u32]) -> HashMap<u32, StartAt> {
+        let positions = found::positions(&self.parts.store, partitions).await.unwrap_or_default();
+        let mut starts = HashMap::new();
+        for &partition in partitions {
+            let Ok(bounds) = self.parts.bus.bounds(AUDIO, partition).await else { continue };
+            let back = bounds.high.saturating_sub(found::LOOK_BACK);
+            let position = positions
+                .get(&partition)
+                .into_iter()
+                .flatten()
+                .filter(|position| position.incarnation == bounds.incarnation)
+                .map(|position| position.offset)
+                .min();
+            starts.insert(partition, StartAt::Offset(position.unwrap_or(back).min(back).max(bounds.low)));
+            self.incarnations.insert(partition, bounds.incarnation);
+        }
+        starts
+    }
+}

@@ -1,0 +1,154 @@
+//! One live interview: a pure machine, and the actor that is its body.
+//!
+//! The actor supervises an ear ([`crate::speech_to_text`], permanent), a mind ([`crate::llm_turn`], one a reply) and
+//! voices ([`crate::tts_sentence`], one a sentence); it runs the machine's effects and awaits nothing slow itself.
+
+pub mod agenda;
+mod body;
+mod effects;
+pub mod endpointing;
+pub mod journal;
+mod latency;
+pub mod machine;
+pub mod message;
+pub mod sentences;
+pub mod state;
+pub mod voice;
+
+pub use body::SessionState;
+
+use crate::{observe::Observed, parts::Parts};
+use machine::Input;
+use maya_protocol::{
+    event::Command,
+    ids::{ConnectionId, Epoch, InterviewId, SessionId, TenantId},
+    interview::Turn,
+    plan::Plan,
+};
+use message::{JournalEvent, MindEvent, SessionMessage};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::sync::Arc;
+
+/// The actor.
+pub struct Session;
+
+/// What it is given.
+#[allow(missing_docs, reason = "the names say it")]
+pub struct SessionArgs {
+    pub session: SessionId,
+    pub interview: InterviewId,
+    pub tenant: TenantId,
+    pub partition: u32,
+    pub epoch: Epoch,
+    pub plan: Arc<Plan>,
+    /// Sentences worded before the join.
+    pub opening: Vec<String>,
+    /// First name of the candidate, as Maya says it.
+    pub candidate: String,
+    /// Title of the position.
+    pub title: String,
+    pub language: String,
+    pub duration: std::time::Duration,
+    /// Words likely to be said.
+    pub hints: Vec<String>,
+    /// Turns that are recorded already.
+    pub turns: Vec<Turn>,
+    /// The connection that is open already, where the session is rebuilt under one.
+    pub connection: Option<(ConnectionId, u64)>,
+    /// Which life of the partition's log positions mean.
+    pub incarnation: String,
+    pub probe: Observed,
+    pub parts: Parts,
+}
+
+impl Actor for Session {
+    type Msg = SessionMessage;
+    type State = SessionState;
+    type Arguments = SessionArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        args: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let mut state = SessionState::new(&myself, args);
+        state.start_ear(&myself).await;
+        Ok(state)
+    }
+
+    async fn post_start(&self, myself: ActorRef<Self::Msg>, state: &mut Self::State) -> Result<(), ActorProcessingErr> {
+        if state.has_connection() {
+            state.step(&myself, Input::Joined).await;
+        } else {
+            state.arm(&myself);
+        }
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionMessage::Hear { message, offset, permit } => {
+                state.hear(&myself, *message, offset, permit).await;
+                state.handled();
+            }
+            SessionMessage::Ear(event) => state.ear(&myself, event).await,
+            SessionMessage::Mind(MindEvent::Worded { thought, sentence }) => {
+                state.latency.worded();
+                state.step(&myself, Input::Worded { thought, sentence }).await;
+            }
+            SessionMessage::Mind(MindEvent::Done { thought, last, by }) => {
+                state.latency.worded();
+                state.step(&myself, Input::ThoughtDone { thought, last, by }).await;
+            }
+            SessionMessage::Voice(event) => state.voice(&myself, event).await,
+            SessionMessage::Journal(JournalEvent::Recorded(receipt)) => {
+                state.step(&myself, Input::Recorded(receipt)).await
+            }
+            SessionMessage::Journal(JournalEvent::Completed) => state.step(&myself, Input::Completed).await,
+            SessionMessage::Journal(JournalEvent::Fenced) => myself.stop(Some("fenced".to_owned())),
+            SessionMessage::Command(command) => match command {
+                Command::Cancel => state.step(&myself, Input::Cancel).await,
+                Command::Expire => state.step(&myself, Input::Expire).await,
+                Command::End => state.step(&myself, Input::End).await,
+                // moving is the placement's; a revoked link lets the socket that is open go on
+                Command::Move { .. } | Command::Revoke => {}
+            },
+            SessionMessage::RestartEar => state.start_ear(&myself).await,
+            SessionMessage::Tick(number) => {
+                if state.is_due(number) {
+                    state.step(&myself, Input::Tick).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+            SupervisionEvent::ActorTerminated(who, _, _) => {
+                state.child_ended(&myself, who.get_id(), None).await;
+                Ok(())
+            }
+            SupervisionEvent::ActorFailed(who, error) => {
+                let escalated = state.child_ended(&myself, who.get_id(), Some(error.to_string())).await;
+                if escalated { Err(format!("a child failed too often: {error}").into()) } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn post_stop(&self, _myself: ActorRef<Self::Msg>, state: &mut Self::State) -> Result<(), ActorProcessingErr> {
+        state.release();
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! The session's body: what it holds beside the machine, and how events reach the machine.
+
+use super::{
+    SessionArgs,
+    agenda::Agenda,
+    journal::{self, Entry, Whose},
+    latency::Latency,
+    machine::{Input, Machine, Now, Settings, Utterance},
+    message::{EarEvent, JournalEvent, SessionMessage, VoiceEvent},
+    sentences::Sentence,
+    voice::{Mouth, Spoken},
+};
+use crate::{
+    speech_to_text::{SpeechToText, SpeechToTextArgs, SpeechToTextMessage},
+    supervise::{Decision, LIVE_CHILD, Restarts},
+};
+use maya_protocol::{
+    audio::{CandidateBody, CandidateMessage, ErrorCode},
+    ids::ConnectionId,
+    interview::Turn,
+};
+use maya_providers::{stt::SttConfig, tts::Emotion};
+use maya_store::placements::LogPosition;
+use ractor::{Actor, ActorCell, ActorId, ActorRef};
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// What a session's actor holds.
+pub struct SessionState {
+    pub(super) args: SessionArgs,
+    pub(super) machine: Machine,
+    pub(super) mouth: Mouth,
+    pub(super) latency: Latency,
+    pub(super) journal: mpsc::UnboundedSender<Entry>,
+    pub(super) history: Arc<Vec<Turn>>,
+    /// The open connection and its generation.
+    pub(super) connection: Option<(ConnectionId, u64)>,
+    pub(super) ear: Option<ActorRef<SpeechToTextMessage>>,
+    ear_restarts: Restarts,
+    pub(super) mind: Option<ActorCell>,
+    pub(super) voices: HashMap<ActorId, ActorCell>,
+    /// All before this place in the log is recorded or silence.
+    pub(super) safe: Option<u64>,
+    pub(super) tick: u64,
+    pub(super) live_version: u64,
+    pub(super) maya_talks: bool,
+    pub(super) over: bool,
+}
+
+impl SessionState {
+    pub(super) fn new(myself: &ActorRef<SessionMessage>, args: SessionArgs) -> Self {
+        let now = Now { instant: args.parts.clock.now(), utc: args.parts.clock.utc() };
+        let settings = Settings {
+            duration: args.duration,
+            silence: args.parts.settings.silence,
+            grace: args.parts.settings.grace,
+        };
+        let opening =
+            args.opening.iter().map(|text| Sentence { text: text.clone(), emotion: Emotion::Warm }).collect::<Vec<_>>();
+        let machine = if args.turns.is_empty() {
+            Machine::new(args.plan.clone(), opening, settings)
+        } else {
+            Machine::rebuild(args.plan.clone(), opening, settings, &args.turns, now)
+        };
+        let (journal, entries) = mpsc::unbounded_channel();
+        let whose = Whose { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
+        let tell = {
+            let myself = myself.clone();
+            move |event: JournalEvent| {
+                let _ = myself.cast(SessionMessage::Journal(event));
+            }
+        };
+        tokio::spawn(journal::run(args.parts.store.clone(), whose, entries, tell));
+        Self {
+            machine,
+            mouth: Mouth::default(),
+            latency: Latency::new(args.parts.clock.clone()),
+            journal,
+            history: Arc::new(args.turns.clone()),
+            connection: args.connection,
+            ear: None,
+            ear_restarts: Restarts::new(LIVE_CHILD),
+            mind: None,
+            voices: HashMap::new(),
+            safe: None,
+            tick: 0,
+            live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
+            maya_talks: false,
+            over: false,
+            args,
+        }
+    }
+
+    pub(super) fn has_connection(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub(super) fn handled(&self) {
+        self.args.probe.handled();
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { instant: self.args.parts.clock.now(), utc: self.args.parts.clock.utc() }
+    }
+
+    /// Starts the ear (again).
+    pub(super) async fn start_ear(&mut self, myself: &ActorRef<SessionMessage>) {
+        let parts = self.args.parts.clone();
+        let listener = myself.clone();
+        let args = SpeechToTextArgs {
+            config: SttConfig { language: self.args.language.clone(), hints: self.args.hints.clone() },
+            events: Box::new(move |event| {
+                let _ = listener.cast(SessionMessage::Ear(event));
+            }),
+            probe: parts.observer.observe(Some(&self.args.probe), "speech_to_text", self.args.session.to_string()),
+            parts,
+        };
+        match Actor::spawn_linked(None, SpeechToText, args, myself.get_cell()).await {
+            Ok((ear, _)) => {
+                let _ = ear.cast(SpeechToTextMessage::MayaTalks(self.maya_talks));
+                self.ear = Some(ear);
+            }
+            Err(error) => tracing::error!(session = %self.args.session, error = %error, "the ear did not start"),
+        }
+    }
+
+    /// A child is gone; `true` if its failure is the session's now.
+    pub(super) async fn child_ended(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        who: ActorId,
+        failure: Option<String>,
+    ) -> bool {
+        if self.ear.as_ref().is_some_and(|ear| ear.get_id() == who) {
+            self.ear = None;
+            let reason = failure.unwrap_or_else(|| "stopped".to_owned());
+            tracing::warn!(session = %self.args.session, error = %reason, "the ear fell");
+            self.args.probe.restarted(reason);
+            // a sound that it was hearing is over for the machine
+            self.step(myself, Input::Offset).await;
+            match self.ear_restarts.failed(self.args.parts.clock.now(), &mut rand::rng()) {
+                Decision::RestartAfter(pause) => {
+                    let _ = myself.send_after(pause, || SessionMessage::RestartEar);
+                }
+                Decision::Escalate => return true,
+            }
+        } else if self.mind.as_ref().is_some_and(|mind| mind.get_id() == who) {
+            self.mind = None;
+            if let Some(reason) = failure {
+                self.args.probe.failed(reason);
+                let thought = self.machine.thought();
+                self.step(myself, Input::ThoughtFailed { thought }).await;
+            }
+        } else if self.voices.remove(&who).is_some()
+            && let Some(reason) = failure
+        {
+            // its sentence is shown without voice: the mouth hears of an end that the voice could not tell
+            self.args.probe.failed(reason);
+            for (turn, sentence) in self.mouth.waiting() {
+                let take = self.mouth.take();
+                self.voice(myself, VoiceEvent::Ended { take, turn, sentence, failed: true }).await;
+            }
+        }
+        false
+    }
+
+    /// A message of the candidate's connection.
+    pub(super) async fn hear(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        message: CandidateMessage,
+        offset: u64,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
+        let current = self.connection.is_some_and(|(connection, _)| connection == message.connection);
+        let newer = self.connection.is_none_or(|(_, generation)| message.stream > generation);
+        match &message.body {
+            CandidateBody::Joined if newer => {
+                self.connection = Some((message.connection, message.stream));
+                self.step(myself, Input::Joined).await;
+            }
+            CandidateBody::Left if current => {
+                self.to_ear(SpeechToTextMessage::Gone);
+                self.step(myself, Input::Left).await;
+            }
+            CandidateBody::Leave if current => self.step(myself, Input::Leave).await,
+            CandidateBody::Consent { recording, text_version } if current => {
+                let entry = Entry::Consent { recording: *recording, text_version: text_version.clone() };
+                let _ = self.journal.send(entry);
+            }
+            CandidateBody::Played { turn_id, sentence, played_ms } if current => {
+                let played = Input::Played { turn: *turn_id, sentence: *sentence, ms: *played_ms };
+                self.step(myself, played).await;
+            }
+            CandidateBody::AudioStart { .. }
+            | CandidateBody::Audio { .. }
+            | CandidateBody::AudioEnd
+            | CandidateBody::Batch { .. }
+                if current =>
+            {
+                self.to_ear(SpeechToTextMessage::Hear { message: Box::new(message), offset, permit });
+            }
+            // of a connection that is not the session's any more
+            _ => {}
+        }
+    }
+
+    fn to_ear(&self, message: SpeechToTextMessage) {
+        if let Some(ear) = &self.ear {
+            let _ = ear.cast(message);
+        }
+    }
+
+    /// What the ear tells.
+    pub(super) async fn ear(&mut self, myself: &ActorRef<SessionMessage>, event: EarEvent) {
+        match event {
+            EarEvent::Onset => self.step(myself, Input::Onset).await,
+            EarEvent::Offset => self.step(myself, Input::Offset).await,
+            EarEvent::Interruption => self.step(myself, Input::Interruption).await,
+            EarEvent::Interim(text) => self.step(myself, Input::Interim(text)).await,
+            EarEvent::Utterance { text, spoken, silent, recognising, covered, offset } => {
+                self.latency.heard(silent, recognising);
+                self.safe = Some(offset);
+                let ended_at = self.now().utc - silent - recognising;
+                let utterance = Utterance { text, started_at: ended_at - spoken, ended_at, covered };
+                self.step(myself, Input::Utterance(utterance)).await;
+            }
+            EarEvent::Silence { offset } => {
+                if self.safe != Some(offset) {
+                    self.safe = Some(offset);
+                    let _ = self.journal.send(Entry::Position(self.position(offset)));
+                }
+            }
+            EarEvent::BadAudio => {
+                self.send_error(ErrorCode::BadAudio, "this audio could not be understood as audio", true);
+                self.step(myself, Input::Offset).await;
+            }
+        }
+    }
+
+    /// What a voice tells.
+    pub(super) async fn voice(&mut self, myself: &ActorRef<SessionMessage>, event: VoiceEvent) {
+        let (turn, sentence, spoken) = match event {
+            VoiceEvent::Piece { take, turn, sentence, pcm } => {
+                (turn, sentence, self.mouth.piece(take, turn, sentence, pcm))
+            }
+            VoiceEvent::Ended { take, turn, sentence, failed } => {
+                if failed {
+                    metrics::counter!("maya_sentences_without_voice_total").increment(1);
+                }
+                (turn, sentence, self.mouth.ended(take, turn, sentence))
+            }
+        };
+        let voiced = spoken.voiced;
+        self.let_go(myself, turn, sentence, spoken).await;
+        if voiced {
+            self.step(myself, Input::Voiced { turn, sentence }).await;
+        }
+    }
+
+    /// Sends what the mouth lets go, and tells the machine.
+    pub(super) async fn let_go(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        turn: maya_protocol::ids::TurnId,
+        sentence: usize,
+        spoken: Spoken,
+    ) {
+        if !spoken.frames.is_empty() && self.latency.answered() {
+            self.show();
+        }
+        for frame in spoken.frames {
+            self.send_speech(frame);
+        }
+        if spoken.ms > 0 || spoken.done {
+            let released = Input::Released { turn, sentence, ms: spoken.ms, done: spoken.done };
+            Box::pin(self.step(myself, released)).await;
+        }
+    }
+
+    pub(super) fn position(&self, offset: u64) -> LogPosition {
+        LogPosition { incarnation: self.args.incarnation.clone(), offset }
+    }
+
+    /// Where the conversation stands, for hints.
+    pub(super) fn agenda(&self) -> &Agenda {
+        self.machine.agenda()
+    }
+}

@@ -1,0 +1,264 @@
+//! Runs the machine's effects: nothing is decided here.
+
+use super::{
+    body::SessionState,
+    journal::Entry,
+    machine::{Effect, Input},
+    message::SessionMessage,
+    voice::Frame,
+};
+use crate::{
+    llm_turn::{LlmTurn, LlmTurnArgs},
+    speech_to_text::SpeechToTextMessage,
+    tts_sentence::{TtsSentence, TtsSentenceArgs},
+};
+use maya_protocol::{
+    audio::{AgentBody, AgentMessage, ErrorCode},
+    interview::Turn,
+    session::LiveState,
+    tree::SessionView,
+};
+use maya_providers::llm::{InterviewFacts, Task};
+use ractor::{Actor, ActorRef};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+/// How long the registry keeps what it is told of a session.
+const KEPT: Duration = Duration::from_secs(2 * 3600);
+
+impl SessionState {
+    /// Gives the machine an input and does what it says.
+    pub(super) async fn step(&mut self, myself: &ActorRef<SessionMessage>, input: Input) {
+        let mut effects: VecDeque<Effect> = self.machine.step(input, self.now()).into();
+        while let Some(effect) = effects.pop_front() {
+            self.run(myself, effect).await;
+        }
+        let talks = self.machine.is_talking();
+        if talks != self.maya_talks {
+            self.maya_talks = talks;
+            if let Some(ear) = &self.ear {
+                let _ = ear.cast(SpeechToTextMessage::MayaTalks(talks));
+            }
+        }
+        self.arm(myself);
+    }
+
+    /// Sets the clock for the machine's next deadline; a tick set before is stale.
+    pub(super) fn arm(&mut self, myself: &ActorRef<SessionMessage>) {
+        self.tick += 1;
+        let Some(deadline) = self.machine.deadline() else { return };
+        let number = self.tick;
+        let wait = deadline.saturating_duration_since(self.args.parts.clock.now()).max(Duration::from_millis(5));
+        let _ = myself.send_after(wait, move || SessionMessage::Tick(number));
+    }
+
+    pub(super) fn is_due(&self, number: u64) -> bool {
+        number == self.tick
+    }
+
+    async fn run(&mut self, myself: &ActorRef<SessionMessage>, effect: Effect) {
+        match effect {
+            Effect::State { phase, reason, remaining } => {
+                let remaining_seconds = remaining.as_secs();
+                self.send(AgentBody::State { phase, reason, remaining_seconds });
+                self.tell_registry();
+                self.show();
+            }
+            Effect::Transcript { utterance, text, is_final } => {
+                self.send(AgentBody::Transcript { utterance_id: utterance, text, r#final: is_final });
+            }
+            Effect::Record { turn, receipt } => {
+                self.remember(&turn);
+                let position = self.safe.map(|offset| self.position(offset));
+                let _ = self.journal.send(Entry::Turn { turn: Box::new(turn), receipt, position });
+            }
+            Effect::Think { thought, task, reply } => self.think(myself, thought, task, reply).await,
+            Effect::CancelThought => {
+                if let Some(mind) = self.mind.take() {
+                    mind.kill();
+                }
+            }
+            Effect::Synthesize { turn, sentence, what } => {
+                self.mouth.expect(turn, sentence);
+                let parts = self.args.parts.clone();
+                let listener = myself.clone();
+                let args = TtsSentenceArgs {
+                    take: self.mouth.take(),
+                    turn,
+                    sentence,
+                    text: what.text,
+                    emotion: what.emotion,
+                    language: self.args.language.clone(),
+                    events: Box::new(move |event| {
+                        let _ = listener.cast(SessionMessage::Voice(event));
+                    }),
+                    probe: parts.observer.observe(Some(&self.args.probe), "tts_sentence", format!("{turn}.{sentence}")),
+                    parts,
+                };
+                if let Ok((voice, _)) = Actor::spawn_linked(None, TtsSentence, args, myself.get_cell()).await {
+                    self.voices.insert(voice.get_id(), voice.get_cell());
+                }
+            }
+            Effect::Release { turn, sentence, text } => {
+                let spoken = self.mouth.release(turn, sentence, text);
+                self.let_go(myself, turn, sentence, spoken).await;
+            }
+            Effect::CloseTurn { turn, sentence } => {
+                self.send(AgentBody::Speech {
+                    turn_id: turn,
+                    sentence: sentence as u32,
+                    part: self.mouth.next_part(),
+                    text: String::new(),
+                    last: true,
+                    pcm: bytes::Bytes::new(),
+                });
+            }
+            Effect::StopVoice => {
+                self.mouth.stop();
+                for (_, voice) in self.voices.drain() {
+                    voice.kill();
+                }
+            }
+            Effect::Clear { turn } => self.send(AgentBody::Clear { turn_id: turn }),
+            Effect::Changed { change, reason } => {
+                let _ = self.journal.send(Entry::Changed { change, reason });
+            }
+            Effect::Complete { outcome, reason } => {
+                let entry = Entry::End { outcome, reason: reason.to_owned(), turns: self.machine.turns() };
+                let _ = self.journal.send(entry);
+            }
+            Effect::CloseSocket => self.send(AgentBody::Close),
+            Effect::Finish => {
+                self.over = true;
+                myself.stop(Some("ended".to_owned()));
+            }
+        }
+    }
+
+    async fn think(&mut self, myself: &ActorRef<SessionMessage>, thought: u64, task: Task, reply: u32) {
+        if let Some(mind) = self.mind.take() {
+            mind.kill();
+        }
+        let parts = self.args.parts.clone();
+        let listener = myself.clone();
+        let args = LlmTurnArgs {
+            thought,
+            facts: InterviewFacts {
+                task,
+                candidate: self.args.candidate.clone(),
+                title: self.args.title.clone(),
+                language: self.args.language.clone(),
+                reply,
+            },
+            history: self.history.clone(),
+            events: Box::new(move |event| {
+                let _ = listener.cast(SessionMessage::Mind(event));
+            }),
+            probe: parts.observer.observe(Some(&self.args.probe), "llm_turn", format!("thought {thought}")),
+            parts,
+        };
+        match Actor::spawn_linked(None, LlmTurn, args, myself.get_cell()).await {
+            Ok((mind, _)) => self.mind = Some(mind.get_cell()),
+            Err(error) => tracing::error!(session = %self.args.session, error = %error, "the mind did not start"),
+        }
+    }
+
+    /// Keeps the conversation for prompts; a turn of Maya's grows.
+    fn remember(&mut self, turn: &Turn) {
+        let history = Arc::make_mut(&mut self.history);
+        match history.last_mut() {
+            Some(last) if last.turn_id == turn.turn_id => *last = turn.clone(),
+            _ => history.push(turn.clone()),
+        }
+    }
+
+    pub(super) fn send_speech(&self, frame: Frame) {
+        self.send(AgentBody::Speech {
+            turn_id: frame.turn,
+            sentence: frame.sentence,
+            part: frame.part,
+            text: frame.text,
+            last: false,
+            pcm: frame.pcm,
+        });
+    }
+
+    pub(super) fn send_error(&self, code: ErrorCode, message: &str, retryable: bool) {
+        self.send(AgentBody::Error { code, message: message.to_owned(), retryable });
+    }
+
+    fn send(&self, body: AgentBody) {
+        let Some((connection, _)) = self.connection else { return };
+        let message = AgentMessage {
+            session: self.args.session,
+            tenant: self.args.tenant,
+            partition: self.args.partition,
+            epoch: self.args.epoch,
+            connection,
+            body,
+        };
+        if let Err(error) = self.args.parts.bus.send(message.to_record()) {
+            metrics::counter!("maya_agent_messages_dropped_total").increment(1);
+            tracing::warn!(session = %self.args.session, error = %error, "a message to the candidate was dropped");
+        }
+    }
+
+    /// Tells the registry what everyone may know; it is a cache, so nobody waits for it.
+    fn tell_registry(&mut self) {
+        self.live_version += 1;
+        let now = self.now();
+        let live = LiveState {
+            phase: self.machine.phase(),
+            remaining_seconds: self.machine.remaining(now.instant).as_secs(),
+            last_activity_at: now.utc,
+            turns: self.machine.turns(),
+            version: self.live_version,
+        };
+        let (registry, session, epoch) = (self.args.parts.registry.clone(), self.args.session, self.args.epoch);
+        let resume = serde_json::json!({
+            "phase": live.phase,
+            "agenda": self.agenda().context(),
+            "turns": live.turns,
+            "version": live.version,
+        });
+        tokio::spawn(async move {
+            let told = registry.put_live(session, epoch, &live, KEPT).await;
+            let kept = registry.put_resume(session, epoch, resume.to_string().into(), KEPT).await;
+            if told.is_err() || kept.is_err() {
+                metrics::counter!("maya_registry_writes_failed_total").increment(1);
+            }
+        });
+    }
+
+    /// Shows the session in the node's tree.
+    pub(super) fn show(&self) {
+        self.args.probe.phase(match self.machine.phase() {
+            maya_protocol::session::Phase::Waiting => "waiting",
+            maya_protocol::session::Phase::Greeting => "greeting",
+            maya_protocol::session::Phase::Listening => "listening",
+            maya_protocol::session::Phase::Thinking => "thinking",
+            maya_protocol::session::Phase::Speaking => "speaking",
+            maya_protocol::session::Phase::Suspended => "suspended",
+            maya_protocol::session::Phase::Closing => "closing",
+            maya_protocol::session::Phase::Ended => "ended",
+        });
+        self.args.probe.session(SessionView {
+            session_id: self.args.session,
+            interview_id: self.args.interview,
+            tenant_id: self.args.tenant,
+            epoch: self.args.epoch,
+            audio_lag_ms: 0,
+            turns: self.machine.turns(),
+            latency_ms: self.latency.last(),
+        });
+    }
+
+    /// Gives back what the session holds in the registry.
+    pub(super) fn release(&mut self) {
+        let (registry, session, epoch) = (self.args.parts.registry.clone(), self.args.session, self.args.epoch);
+        let tenant = self.args.tenant;
+        tokio::spawn(async move {
+            let _ = registry.remove_owner(session, epoch).await;
+            let _ = registry.release_quota(tenant, session).await;
+        });
+    }
+}

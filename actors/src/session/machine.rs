@@ -1,0 +1,255 @@
+//! The session as a pure machine: an input and the time go in, effects come out; nothing is awaited, nothing is random.
+//!
+//! What it keeps true, whatever comes in any order (`machine/tests.rs` tries): Maya's audio is let go only while the
+//! floor is hers; every utterance that was heard is recorded once; a sentence is recorded before it is heard; the
+//! session ends.
+
+mod step;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    agenda::{Agenda, Move},
+    sentences::Sentence,
+    state::Doing,
+};
+use chrono::{DateTime, Utc};
+use maya_protocol::{
+    event::SessionChange,
+    ids::TurnId,
+    interview::{Speaker, Turn},
+    plan::Plan,
+    session::{Outcome, Phase},
+};
+use maya_providers::llm::Task;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The time an input came at.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For deadlines.
+    pub instant: Instant,
+    /// For records.
+    pub utc: DateTime<Utc>,
+}
+
+/// How a session behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Interview time.
+    pub duration: Duration,
+    /// How long a candidate may say nothing before Maya does something about it.
+    pub silence: Duration,
+    /// How long a candidate may be away.
+    pub grace: Duration,
+}
+
+/// What the candidate said, finalised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// The words.
+    pub text: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Last (stream, sequence) of audio that it covers.
+    pub covered: Option<(u64, u64)>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum Input {
+    /// A connection of the candidate's opened.
+    Joined,
+    /// The current connection is gone.
+    Left,
+    /// The candidate ends the interview.
+    Leave,
+    /// The candidate began to make a sound like speech.
+    Onset,
+    /// It was over without words.
+    Offset,
+    /// The candidate speaks words over Maya, or goes on after a pause: the floor is theirs.
+    Interruption,
+    /// The candidate's words so far.
+    Interim(String),
+    /// The candidate's words.
+    Utterance(Utterance),
+    /// A sentence of the reply, which is not the last.
+    Worded { thought: u64, sentence: Sentence },
+    /// The reply is complete: its last sentence and what it does to the plan's cursor.
+    ThoughtDone { thought: u64, last: Option<Sentence>, by: Option<Move> },
+    /// No reply could be worded.
+    ThoughtFailed { thought: u64 },
+    /// What was to be recorded is in the database.
+    Recorded(Receipt),
+    /// A sentence has its first audio, or will have none.
+    Voiced { turn: TurnId, sentence: usize },
+    /// Audio of a sentence was let go; `done` with its last.
+    Released { turn: TurnId, sentence: usize, ms: u64, done: bool },
+    /// The client has heard that much of a sentence.
+    Played { turn: TurnId, sentence: u32, ms: u64 },
+    /// A person called it off.
+    Cancel,
+    /// Its time is past.
+    Expire,
+    /// A person asks for a polite end.
+    End,
+    /// The end is in the database.
+    Completed,
+    /// The deadline of [`Machine::deadline`] came.
+    Tick,
+}
+
+/// What was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// An utterance of the candidate's.
+    Utterance(TurnId),
+    /// A sentence of Maya's.
+    Sentence(TurnId, usize),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum Effect {
+    /// Tell the candidate what Maya does.
+    State { phase: Phase, reason: Option<String>, remaining: Duration },
+    /// Show the candidate's words; final ones are recorded.
+    Transcript { utterance: TurnId, text: String, is_final: bool },
+    /// Write a turn (or more of it) under the fence, then answer [`Input::Recorded`].
+    Record { turn: Turn, receipt: Receipt },
+    /// Word a reply.
+    Think { thought: u64, task: Task, reply: u32 },
+    /// Stop wording.
+    CancelThought,
+    /// Give a sentence its voice, ahead of time.
+    Synthesize { turn: TurnId, sentence: usize, what: Sentence },
+    /// Let a sentence's audio go, as it comes.
+    Release { turn: TurnId, sentence: usize, text: String },
+    /// Send the turn's final, empty frame.
+    CloseTurn { turn: TurnId, sentence: usize },
+    /// Drop all voices and their audio.
+    StopVoice,
+    /// The candidate's client drops what it has not played.
+    Clear { turn: TurnId },
+    /// Tell everyone.
+    Changed { change: SessionChange, reason: Option<String> },
+    /// Write the end, then answer [`Input::Completed`].
+    Complete { outcome: Outcome, reason: &'static str },
+    /// Close the socket in good order.
+    CloseSocket,
+    /// The actor may stop.
+    Finish,
+}
+
+/// One live interview, without its body.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    settings: Settings,
+    agenda: Agenda,
+    opening: Vec<Sentence>,
+    doing: Doing,
+    connected: bool,
+    started: bool,
+    /// The candidate is making a sound like speech.
+    speaking: bool,
+    /// Candidate's words since Maya's last question was heard.
+    answer: Vec<String>,
+    next_turn: TurnId,
+    thought: u64,
+    reply: u32,
+    /// Words waiting for their record, to be acknowledged by it.
+    unrecorded: Vec<(TurnId, String)>,
+    used: Duration,
+    counted_to: Option<Instant>,
+    phase_told: Option<Phase>,
+    ending: Option<(Outcome, &'static str)>,
+}
+
+impl Machine {
+    /// A session that nobody has joined yet.
+    pub fn new(plan: Arc<Plan>, opening: Vec<Sentence>, settings: Settings) -> Self {
+        Self {
+            agenda: Agenda::new(plan),
+            settings,
+            opening,
+            doing: Doing::Waiting,
+            connected: false,
+            started: false,
+            speaking: false,
+            answer: Vec::new(),
+            next_turn: TurnId(0),
+            thought: 0,
+            reply: 0,
+            unrecorded: Vec::new(),
+            used: Duration::ZERO,
+            counted_to: None,
+            phase_told: None,
+            ending: None,
+        }
+    }
+
+    /// A session as its recorded turns left it, the candidate away; goes on when they join.
+    pub fn rebuild(plan: Arc<Plan>, opening: Vec<Sentence>, settings: Settings, turns: &[Turn], now: Now) -> Self {
+        let mut machine = Self::new(plan.clone(), opening, settings);
+        let Some(last) = turns.last() else { return machine };
+        machine.agenda = Agenda::rebuild(plan, turns);
+        machine.started = true;
+        machine.next_turn = last.turn_id.next();
+        machine.reply = turns.len() as u32;
+        machine.used = Duration::from_millis(turns.iter().map(|turn| turn.context.used_ms).max().unwrap_or(0));
+        machine.answer = turns
+            .iter()
+            .rev()
+            .take_while(|turn| turn.speaker == Speaker::Candidate)
+            .map(|turn| turn.text.clone())
+            .collect();
+        machine.answer.reverse();
+        let before = match last.speaker {
+            Speaker::Maya => Doing::Talking(talk::recorded(last)),
+            Speaker::Candidate => Doing::Listening { since: now.instant, encouraged: false, speaking: false },
+        };
+        machine.doing = Doing::Suspended { since: now.instant, before: Box::new(before) };
+        machine
+    }
+
+    /// What the session does.
+    pub fn phase(&self) -> Phase {
+        self.doing.phase()
+    }
+    /// Whether the floor is Maya's: audio that comes now is speech over hers.
+    pub fn is_talking(&self) -> bool {
+        matches!(&self.doing, Doing::Talking(talk) if talk.has_begun())
+    }
+    /// Whether the session is over and recorded so.
+    pub fn is_over(&self) -> bool {
+        matches!(self.doing, Doing::Ended)
+    }
+    /// Turns begun so far.
+    pub fn turns(&self) -> u32 {
+        self.next_turn.0
+    }
+    /// Where the conversation stands in its plan.
+    pub fn agenda(&self) -> &Agenda {
+        &self.agenda
+    }
+    /// The thought that counts now.
+    pub fn thought(&self) -> u64 {
+        self.thought
+    }
+    /// Interview time left.
+    pub fn remaining(&self, now: Instant) -> Duration {
+        self.settings.duration.saturating_sub(self.used_at(now))
+    }
+    fn used_at(&self, now: Instant) -> Duration {
+        self.used + self.counted_to.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}

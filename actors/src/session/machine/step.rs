@@ -1,0 +1,368 @@
+//! What each input does.
+
+use super::{Effect, Input, Machine, Now, Receipt, Utterance};
+use crate::session::state::{Doing, Stage, Talk, Why};
+use maya_protocol::{
+    event::SessionChange,
+    ids::TurnId,
+    interview::{Speaker, Turn},
+    session::{Outcome, Phase},
+};
+use maya_providers::llm::{CloseReason, Task};
+use std::time::{Duration, Instant};
+
+/// After which a thought counts as failed, whatever became of it.
+const LONGEST_THOUGHT: Duration = Duration::from_secs(30);
+/// How long over its time an interview may run before it is ended without a word.
+const LONGEST_OVERRUN: Duration = Duration::from_secs(180);
+/// How long a candidate who is speaking when the time is used may go on.
+const LAST_WORDS: Duration = Duration::from_secs(45);
+/// The opening of a session that has none worded.
+const NO_OPENING: &str = "a session is built with its opening";
+
+impl Machine {
+    /// Takes an input; returns what is to be done, in order.
+    pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some((outcome, _)) = self.ending {
+            self.after_end(input, outcome, &mut effects);
+            return effects;
+        }
+        match input {
+            Input::Joined => self.joined(now, &mut effects),
+            Input::Left => self.left(now, &mut effects),
+            Input::Leave => match self.doing {
+                Doing::Talking(Talk { why: Why::Closing(reason), .. }) => {
+                    self.end(Outcome::Completed, closing_name(reason), &mut effects);
+                }
+                _ => self.end(Outcome::Abandoned, "candidate_left", &mut effects),
+            },
+            Input::Onset => self.onset(true),
+            Input::Offset => {
+                self.onset(false);
+                if let Doing::Listening { since, .. } = &mut self.doing {
+                    *since = now.instant;
+                }
+                self.advance(now, &mut effects);
+            }
+            Input::Interruption => self.interrupted(now, &mut effects),
+            Input::Interim(text) => {
+                if matches!(self.doing, Doing::Listening { .. }) && !text.is_empty() {
+                    effects.push(Effect::Transcript { utterance: self.next_turn, text, is_final: false });
+                }
+            }
+            Input::Utterance(utterance) => self.uttered(utterance, now, &mut effects),
+            Input::Worded { thought, sentence } => self.worded(thought, sentence, now, &mut effects),
+            Input::ThoughtDone { thought, last, by } => self.thought_done(thought, last, by, now, &mut effects),
+            Input::ThoughtFailed { thought } => {
+                if matches!(self.doing, Doing::Thinking { thought: current, .. } if current == thought) {
+                    self.listen(now.instant);
+                }
+            }
+            Input::Recorded(Receipt::Utterance(turn)) => self.acknowledge(turn, &mut effects),
+            Input::Recorded(Receipt::Sentence(turn, sentence)) => {
+                self.with_sentence(turn, sentence, |said| {
+                    if said.stage == Stage::Recording {
+                        said.stage = Stage::Recorded;
+                    }
+                });
+                self.advance(now, &mut effects);
+            }
+            Input::Voiced { turn, sentence } => {
+                self.with_sentence(turn, sentence, |said| said.voiced = true);
+                self.advance(now, &mut effects);
+            }
+            Input::Released { turn, sentence, ms, done } => {
+                self.released(turn, sentence, ms, done, now);
+                self.advance(now, &mut effects);
+            }
+            Input::Played { turn, sentence, ms } => {
+                if let Doing::Talking(talk) = &mut self.doing
+                    && talk.turn == turn
+                    && talk.marked.is_none_or(|mark| mark < (sentence, ms))
+                {
+                    talk.marked = Some((sentence, ms));
+                }
+                self.settle(now, &mut effects);
+            }
+            Input::Cancel => self.end(Outcome::Cancelled, "cancelled", &mut effects),
+            Input::Expire => self.end(Outcome::Expired, "expired", &mut effects),
+            Input::End => self.close_politely(now, &mut effects),
+            Input::Completed => {}
+            Input::Tick => self.tick(now, &mut effects),
+        }
+        self.tell_phase(now, &mut effects);
+        effects
+    }
+
+    /// When [`Input::Tick`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let limit = self.counted_to.map(|since| since + self.settings.duration.saturating_sub(self.used));
+        match &self.doing {
+            Doing::Waiting | Doing::Ended => None,
+            Doing::Suspended { since, .. } => Some(*since + self.settings.grace),
+            Doing::Thinking { since, .. } => Some(*since + LONGEST_THOUGHT),
+            Doing::Talking(talk) => self.talk_deadline(talk).or(limit.map(|limit| limit + LONGEST_OVERRUN)),
+            Doing::Listening { since, speaking: false, .. } => {
+                let silent = *since + self.settings.silence;
+                Some(limit.map_or(silent, |limit| limit.min(silent)))
+            }
+            Doing::Listening { .. } => limit.map(|limit| limit + LAST_WORDS),
+        }
+    }
+
+    /// After the end was decided only its record counts.
+    fn after_end(&mut self, input: Input, outcome: Outcome, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Completed if !self.is_over() => {
+                self.doing = Doing::Ended;
+                effects.push(self.ended_state(outcome));
+                effects.extend([Effect::CloseSocket, Effect::Finish]);
+            }
+            Input::Joined if self.is_over() => effects.extend([self.ended_state(outcome), Effect::CloseSocket]),
+            Input::Recorded(Receipt::Utterance(turn)) => self.acknowledge(turn, effects),
+            _ => {}
+        }
+    }
+
+    fn ended_state(&self, outcome: Outcome) -> Effect {
+        let reason = serde_json::to_value(outcome).ok().and_then(|name| name.as_str().map(str::to_owned));
+        Effect::State { phase: Phase::Ended, reason, remaining: Duration::ZERO }
+    }
+
+    fn joined(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.connected = true;
+        self.speaking = false;
+        self.counted_to.get_or_insert(now.instant);
+        self.phase_told = None;
+        if !self.started {
+            self.started = true;
+            effects.push(Effect::Changed { change: SessionChange::Started, reason: None });
+            assert!(!self.opening.is_empty(), "{NO_OPENING}");
+            self.greet(effects);
+            self.advance(now, effects);
+            return;
+        }
+        let before = match std::mem::replace(&mut self.doing, Doing::Waiting) {
+            Doing::Suspended { before, .. } => {
+                effects.push(Effect::Changed { change: SessionChange::Resumed, reason: None });
+                *before
+            }
+            // a second connection replaced the first
+            other => other,
+        };
+        match before {
+            Doing::Talking(talk) => self.say_again(talk, now, effects),
+            Doing::Thinking { task, .. } => self.think(task, now.instant, effects),
+            Doing::Listening { .. } | Doing::Waiting if !self.answer.is_empty() => self.respond(now, effects),
+            Doing::Listening { encouraged, .. } => {
+                self.doing = Doing::Listening { since: now.instant, encouraged, speaking: false };
+            }
+            Doing::Waiting | Doing::Suspended { .. } | Doing::Ended => self.listen(now.instant),
+        }
+    }
+
+    fn left(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.connected {
+            return;
+        }
+        self.connected = false;
+        self.speaking = false;
+        self.used = self.used_at(now.instant);
+        self.counted_to = None;
+        let mut before = std::mem::replace(&mut self.doing, Doing::Waiting);
+        effects.extend([Effect::CancelThought, Effect::StopVoice]);
+        if let Doing::Talking(talk) = &mut before {
+            let unheard = talk.first_unheard(now.instant);
+            talk.marked = Some((unheard as u32, 0));
+            // a reply that was only half worded is said as far as it goes
+            talk.complete = true;
+        }
+        self.doing = Doing::Suspended { since: now.instant, before: Box::new(before) };
+        effects.push(Effect::Changed { change: SessionChange::Suspended, reason: None });
+    }
+
+    fn onset(&mut self, on: bool) {
+        self.speaking = on;
+        match &mut self.doing {
+            Doing::Listening { speaking, .. } | Doing::Thinking { speaking, .. } => *speaking = on,
+            _ => {}
+        }
+    }
+
+    /// The floor goes to the candidate.
+    fn interrupted(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        match &self.doing {
+            Doing::Talking(Talk { why: Why::Closing(_), .. }) => {}
+            Doing::Talking(talk) => {
+                if talk.has_begun() {
+                    effects.push(Effect::Clear { turn: talk.turn });
+                }
+                effects.extend([Effect::CancelThought, Effect::StopVoice]);
+                self.listen(now.instant);
+                self.onset(true);
+            }
+            Doing::Thinking { task, .. } if !matches!(task, Task::Close { .. }) => {
+                effects.push(Effect::CancelThought);
+                self.listen(now.instant);
+                self.onset(true);
+            }
+            _ => {}
+        }
+    }
+
+    fn uttered(&mut self, utterance: Utterance, now: Now, effects: &mut Vec<Effect>) {
+        self.onset(false);
+        let text = utterance.text.trim().to_owned();
+        if text.is_empty() || !self.started {
+            if let Doing::Listening { since, .. } = &mut self.doing {
+                *since = now.instant;
+            }
+            self.advance(now, effects);
+            return;
+        }
+        self.interrupted(now, effects);
+        self.onset(false);
+        let turn_id = self.next_turn;
+        self.next_turn = turn_id.next();
+        let mut context = self.agenda.context();
+        context.used_ms = self.used_at(now.instant).as_millis() as u64;
+        context.covered = utterance.covered;
+        self.unrecorded.push((turn_id, text.clone()));
+        effects.push(Effect::Record {
+            turn: Turn {
+                turn_id,
+                speaker: Speaker::Candidate,
+                text: text.clone(),
+                started_at: utterance.started_at,
+                ended_at: utterance.ended_at,
+                context,
+            },
+            receipt: Receipt::Utterance(turn_id),
+        });
+        self.answer.push(text);
+        if matches!(self.doing, Doing::Listening { .. }) {
+            self.agenda.count_answered();
+            self.respond(now, effects);
+        }
+    }
+
+    fn respond(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let answer = self.answer.join(" ");
+        let used = self.used_at(now.instant);
+        let task = if asks_to_repeat(&answer) && self.remaining(now.instant) > Duration::from_secs(20) {
+            Task::Repeat { question: self.agenda.question() }
+        } else {
+            self.agenda.respond(answer, used, self.remaining(now.instant))
+        };
+        self.think(task, now.instant, effects);
+    }
+
+    pub(super) fn think(&mut self, task: Task, now: Instant, effects: &mut Vec<Effect>) {
+        self.thought += 1;
+        self.reply += 1;
+        effects.push(Effect::Think { thought: self.thought, task: task.clone(), reply: self.reply });
+        self.doing = Doing::Thinking { task, thought: self.thought, since: now, speaking: self.speaking };
+    }
+
+    pub(super) fn listen(&mut self, now: Instant) {
+        self.doing = Doing::Listening { since: now, encouraged: false, speaking: self.speaking };
+    }
+
+    fn acknowledge(&mut self, turn: TurnId, effects: &mut Vec<Effect>) {
+        if let Some(at) = self.unrecorded.iter().position(|(id, _)| *id == turn) {
+            let (utterance, text) = self.unrecorded.remove(at);
+            effects.push(Effect::Transcript { utterance, text, is_final: true });
+        }
+    }
+
+    fn close_politely(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        match &self.doing {
+            Doing::Talking(Talk { why: Why::Closing(_), .. }) => {}
+            _ if !self.connected => self.end(Outcome::Completed, "requested", effects),
+            doing => {
+                if let Doing::Talking(talk) = doing
+                    && talk.has_begun()
+                {
+                    effects.push(Effect::Clear { turn: talk.turn });
+                }
+                effects.extend([Effect::CancelThought, Effect::StopVoice]);
+                self.think(Task::Close { reason: CloseReason::Requested }, now.instant, effects);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let used = self.used_at(now.instant);
+        if self.connected && used >= self.settings.duration + LONGEST_OVERRUN {
+            return self.end(Outcome::Completed, closing_name(CloseReason::TimeUsed), effects);
+        }
+        match self.doing.clone() {
+            Doing::Suspended { since, .. } if now.instant >= since + self.settings.grace => {
+                self.end(Outcome::Abandoned, "candidate_away", effects);
+            }
+            Doing::Thinking { since, .. } if now.instant >= since + LONGEST_THOUGHT => {
+                effects.push(Effect::CancelThought);
+                self.listen(now.instant);
+            }
+            Doing::Listening { since, encouraged, speaking } => {
+                let over = used.saturating_sub(self.settings.duration);
+                let time_is_used = used >= self.settings.duration && (!speaking || over >= LAST_WORDS);
+                if time_is_used {
+                    return self.think(Task::Close { reason: CloseReason::TimeUsed }, now.instant, effects);
+                }
+                if !speaking && now.instant >= since + self.settings.silence {
+                    let task = self.agenda.silence(encouraged, used, self.remaining(now.instant));
+                    if encouraged {
+                        self.agenda.count_unanswered();
+                    }
+                    self.think(task, now.instant, effects);
+                }
+            }
+            Doing::Talking(_) => self.settle(now, effects),
+            _ => {}
+        }
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome, reason: &'static str, effects: &mut Vec<Effect>) {
+        if let Doing::Talking(talk) = &self.doing
+            && talk.has_begun()
+            && !matches!(talk.why, Why::Closing(_))
+        {
+            effects.push(Effect::Clear { turn: talk.turn });
+        }
+        self.ending = Some((outcome, reason));
+        effects.extend([Effect::CancelThought, Effect::StopVoice, Effect::Complete { outcome, reason }]);
+    }
+
+    /// Tells the candidate of a phase once.
+    fn tell_phase(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let phase = self.phase();
+        if self.ending.is_none() && self.connected && self.phase_told != Some(phase) {
+            self.phase_told = Some(phase);
+            let state = Effect::State { phase, reason: None, remaining: self.remaining(now.instant) };
+            // it is told before the first audio of its phase
+            let at =
+                effects.iter().position(|effect| matches!(effect, Effect::Release { .. })).unwrap_or(effects.len());
+            effects.insert(at, state);
+        }
+    }
+}
+
+/// The name of a reason in events and in the API.
+pub(super) fn closing_name(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Finished => "all_questions_asked",
+        CloseReason::TimeUsed => "time_used",
+        CloseReason::NoAnswers => "no_answers",
+        CloseReason::Requested => "requested",
+    }
+}
+
+/// Whether the candidate asks to hear the question again, and says little else.
+fn asks_to_repeat(answer: &str) -> bool {
+    const ASKS: &[&str] =
+        &["repeat", "say that again", "say it again", "didn't hear", "did not hear", "didn't catch", "pardon"];
+    let answer = answer.to_lowercase();
+    answer.split_whitespace().count() <= 14 && ASKS.iter().any(|ask| answer.contains(ask))
+}

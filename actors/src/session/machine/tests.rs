@@ -1,0 +1,347 @@
+//! Any order of inputs: never two speakers, never a lost utterance, always an end.
+
+use super::*;
+use maya_protocol::plan::{Difficulty, Question, Section};
+use maya_providers::tts::Emotion;
+use proptest::prelude::*;
+
+fn plan(questions: usize) -> Arc<Plan> {
+    let question = |n: usize| Question {
+        id: format!("q{n}"),
+        text: format!("Question {n}?"),
+        difficulty: Difficulty::Applied,
+        expected_signals: vec!["a".into(), "b".into()],
+        follow_ups: vec!["Follow a?".into(), "Follow b?".into()],
+        signal_keywords: vec![],
+    };
+    Arc::new(Plan {
+        sections: (0..questions)
+            .map(|n| Section { title: format!("s{n}"), skill: None, minutes: 1, questions: vec![question(n)] })
+            .collect(),
+        rubric: vec![],
+        warnings: vec![],
+        written_by: "test".into(),
+    })
+}
+
+fn settings() -> Settings {
+    Settings { duration: Duration::from_secs(180), silence: Duration::from_secs(8), grace: Duration::from_secs(60) }
+}
+
+fn sentence(text: &str) -> Sentence {
+    Sentence { text: text.into(), emotion: Emotion::Neutral }
+}
+
+/// A machine with a world around it that answers effects in its own time and order.
+struct World {
+    machine: Machine,
+    now: Now,
+    /// Answers that are on their way.
+    coming: Vec<Input>,
+    recorded: Vec<Turn>,
+    acknowledged: Vec<(TurnId, String)>,
+    said: Vec<String>,
+    completed: Option<Outcome>,
+    finished: bool,
+    clears: usize,
+    phase: Phase,
+}
+
+impl World {
+    fn new(questions: usize) -> Self {
+        #[allow(clippy::disallowed_methods, reason = "any instant will do")]
+        let now = Now { instant: Instant::now(), utc: chrono::DateTime::UNIX_EPOCH };
+        Self {
+            machine: Machine::new(plan(questions), vec![sentence("Hello."), sentence("Question 0?")], settings()),
+            now,
+            coming: Vec::new(),
+            recorded: Vec::new(),
+            acknowledged: Vec::new(),
+            said: Vec::new(),
+            completed: None,
+            finished: false,
+            clears: 0,
+            phase: Phase::Waiting,
+        }
+    }
+
+    fn put(&mut self, input: Input) {
+        let released_while_speaking = self.machine.speaking;
+        let was_talking = self.machine.is_talking();
+        for effect in self.machine.step(input, self.now) {
+            match effect {
+                Effect::Record { turn, receipt } => {
+                    assert!(self.completed.is_none() || turn.speaker == Speaker::Candidate);
+                    self.recorded.retain(|known| {
+                        known.turn_id != turn.turn_id || {
+                            assert_eq!(
+                                (known.speaker, turn.speaker),
+                                (Speaker::Maya, Speaker::Maya),
+                                "a turn was overwritten"
+                            );
+                            assert!(turn.text.starts_with(&known.text), "a recorded sentence was worded anew");
+                            false
+                        }
+                    });
+                    self.recorded.push(turn);
+                    self.coming.push(Input::Recorded(receipt));
+                }
+                Effect::Think { thought, .. } => {
+                    self.coming.push(Input::Worded { thought, sentence: sentence("I see.") });
+                    self.coming.push(Input::ThoughtDone {
+                        thought,
+                        last: Some(sentence("And then?")),
+                        by: Some(Move::Next),
+                    });
+                }
+                Effect::Synthesize { turn, sentence, .. } => self.coming.push(Input::Voiced { turn, sentence }),
+                Effect::Release { turn, sentence, text } => {
+                    assert!(
+                        self.recorded.iter().any(|known| known.turn_id == turn && known.text.contains(&text)),
+                        "let go before it was recorded"
+                    );
+                    assert!(matches!(self.machine.phase(), Phase::Greeting | Phase::Speaking | Phase::Closing));
+                    assert!(
+                        was_talking || !released_while_speaking || !self.machine.speaking,
+                        "Maya spoke over the candidate"
+                    );
+                    self.said.push(text);
+                    self.coming.push(Input::Released { turn, sentence, ms: 700, done: false });
+                    self.coming.push(Input::Released { turn, sentence, ms: 300, done: true });
+                }
+                Effect::Transcript { utterance, text, is_final: true } => self.acknowledged.push((utterance, text)),
+                Effect::State { phase, .. } => {
+                    assert!(phase == Phase::Ended || self.completed.is_none());
+                    self.phase = phase;
+                }
+                Effect::Complete { outcome, .. } => {
+                    assert!(self.completed.is_none(), "ended twice");
+                    self.completed = Some(outcome);
+                    self.coming.push(Input::Completed);
+                }
+                Effect::Clear { .. } => self.clears += 1,
+                Effect::Finish => self.finished = true,
+                Effect::CancelThought => {
+                    self.coming.retain(|input| !matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. }));
+                }
+                Effect::StopVoice => {
+                    self.coming.retain(|input| !matches!(input, Input::Voiced { .. } | Input::Released { .. }));
+                }
+                Effect::Transcript { .. } | Effect::CloseTurn { .. } | Effect::CloseSocket | Effect::Changed { .. } => {
+                }
+            }
+        }
+    }
+
+    /// Lets the n-th answer arrive; those of one reply keep their order.
+    fn arrive(&mut self, n: usize) {
+        if self.coming.is_empty() {
+            return;
+        }
+        let mut at = n % self.coming.len();
+        let ordered =
+            |input: &Input| matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. } | Input::Released { .. });
+        if ordered(&self.coming[at]) {
+            at = self.coming.iter().position(ordered).expect("this one is");
+        }
+        let input = self.coming.remove(at);
+        self.put(input);
+    }
+
+    fn wait(&mut self, ms: u64) {
+        let by = Duration::from_millis(ms);
+        self.now = Now { instant: self.now.instant + by, utc: self.now.utc + by };
+        if self.machine.deadline().is_some_and(|deadline| deadline <= self.now.instant) {
+            self.put(Input::Tick);
+        }
+    }
+
+    /// Answers everything and lets time pass until the phase is reached.
+    fn until(&mut self, phase: Phase) {
+        for _ in 0..2_000 {
+            if self.machine.phase() == phase && self.coming.is_empty() {
+                return;
+            }
+            if self.coming.is_empty() { self.wait(100) } else { self.arrive(0) }
+        }
+        panic!("{phase} never came; it is {}", self.machine.phase());
+    }
+
+    fn utter(&mut self, text: &str) {
+        let utterance =
+            Utterance { text: text.into(), started_at: self.now.utc, ended_at: self.now.utc, covered: None };
+        self.put(Input::Utterance(utterance));
+    }
+}
+
+#[test]
+fn an_interview_goes_through_its_questions_and_closes() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    for n in 0..3 {
+        world.put(Input::Onset);
+        world.utter(&format!("Answer {n}."));
+        assert_eq!(world.machine.phase(), if n < 2 { Phase::Thinking } else { Phase::Closing });
+        if n < 2 {
+            world.until(Phase::Listening);
+        }
+    }
+    world.until(Phase::Ended);
+    assert_eq!(world.completed, Some(Outcome::Completed));
+    assert!(world.finished);
+    assert_eq!(world.acknowledged.len(), 3);
+    let ids: Vec<u32> = world.recorded.iter().map(|turn| turn.turn_id.0).collect();
+    let mut sorted = ids.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted, (0..8).collect::<Vec<_>>(), "{ids:?}");
+}
+
+#[test]
+fn a_silent_candidate_is_encouraged_once_a_question_and_then_let_go() {
+    let mut world = World::new(5);
+    world.put(Input::Joined);
+    world.until(Phase::Ended);
+    assert_eq!(world.completed, Some(Outcome::Completed));
+    // greeting, encouragement, next question, encouragement, closing
+    assert_eq!(world.recorded.len(), 5);
+}
+
+#[test]
+fn an_interruption_clears_and_gives_the_floor() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    while !world.machine.is_talking() {
+        world.arrive(0);
+    }
+    world.put(Input::Onset);
+    assert_eq!(world.clears, 0, "a sound alone does not interrupt");
+    world.put(Input::Interruption);
+    assert_eq!((world.clears, world.phase), (1, Phase::Listening));
+    world.utter("Sorry, one thing.");
+    world.until(Phase::Listening);
+    assert_eq!(world.acknowledged.len(), 1);
+}
+
+#[test]
+fn what_was_cut_by_a_lost_connection_is_said_again() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer.");
+    while !world.machine.is_talking() {
+        world.arrive(0);
+    }
+    world.put(Input::Left);
+    assert_eq!(world.machine.phase(), Phase::Suspended);
+    world.said.clear();
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["I see.", "And then?"]);
+    assert_eq!(world.machine.agenda.context().question, Some(1), "the cursor moved once");
+}
+
+#[test]
+fn a_rebuilt_session_goes_on_where_it_was() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer 0.");
+    world.until(Phase::Listening);
+    let context = world.machine.agenda.context();
+    world.recorded.sort_by_key(|turn| turn.turn_id);
+    let turns = world.recorded.clone();
+    let mut again = World::new(3);
+    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), &turns, again.now);
+    again.recorded = turns;
+    assert_eq!(again.machine.agenda.context(), context);
+    again.put(Input::Joined);
+    again.until(Phase::Listening);
+    assert_eq!(again.said, ["I see.", "And then?"], "the last turn is said again, nothing before it");
+    again.utter("Answer 1.");
+    again.until(Phase::Listening);
+    again.utter("Answer 2.");
+    again.until(Phase::Ended);
+}
+
+#[test]
+fn a_candidate_who_stays_away_abandons() {
+    let mut world = World::new(2);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.put(Input::Left);
+    world.wait(59_000);
+    assert_eq!(world.completed, None);
+    world.wait(2_000);
+    assert_eq!(world.completed, Some(Outcome::Abandoned));
+}
+
+#[derive(Debug, Clone)]
+enum Whim {
+    Arrive(usize),
+    Wait(u64),
+    Put(Input),
+    Utter,
+}
+
+fn whims() -> impl Strategy<Value = Vec<Whim>> {
+    let one = prop_oneof![
+        6 => any::<usize>().prop_map(Whim::Arrive),
+        3 => (1u64..12_000).prop_map(Whim::Wait),
+        2 => Just(Whim::Utter),
+        2 => Just(Whim::Put(Input::Onset)),
+        2 => Just(Whim::Put(Input::Offset)),
+        1 => Just(Whim::Put(Input::Interruption)),
+        1 => Just(Whim::Put(Input::Left)),
+        2 => Just(Whim::Put(Input::Joined)),
+        1 => (0u64..20).prop_map(|thought| Whim::Put(Input::ThoughtFailed { thought })),
+        1 => (0u32..9, 0u32..3, 0u64..2_000).prop_map(|(turn, sentence, ms)| Whim::Put(Input::Played { turn: TurnId(turn), sentence, ms })),
+        1 => Just(Whim::Put(Input::Tick)),
+    ];
+    proptest::collection::vec(one, 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_comes(whims in whims()) {
+        let mut world = World::new(4);
+        let mut uttered = Vec::new();
+        for whim in whims {
+            match whim {
+                Whim::Arrive(n) => world.arrive(n),
+                Whim::Wait(ms) => world.wait(ms),
+                Whim::Put(input) => world.put(input),
+                Whim::Utter => {
+                    let text = format!("Utterance {}.", uttered.len());
+                    if world.machine.started && world.completed.is_none() {
+                        uttered.push(text.clone());
+                    }
+                    world.utter(&text);
+                }
+            }
+        }
+        // it always ends, however it was left
+        world.put(Input::Offset);
+        for _ in 0..4_000 {
+            if world.finished || !world.machine.started {
+                break;
+            }
+            if world.coming.is_empty() { world.wait(500) } else { world.arrive(0) }
+        }
+        prop_assert!(world.finished || !world.machine.started, "never ended: {:?}", world.machine.doing);
+        let kept: Vec<&str> =
+            world.recorded.iter().filter(|turn| turn.speaker == Speaker::Candidate).map(|turn| turn.text.as_str()).collect();
+        prop_assert_eq!(kept, uttered.clone());
+        let heard: Vec<&str> = world.acknowledged.iter().map(|(_, text)| text.as_str()).collect();
+        for text in &uttered {
+            prop_assert_eq!(heard.iter().filter(|known| *known == text).count(), 1);
+        }
+        let mut ids: Vec<TurnId> = world.recorded.iter().map(|turn| turn.turn_id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), count);
+    }
+}

@@ -1,0 +1,86 @@
+//! What a session's actor is told.
+
+use super::{agenda::Move, machine::Receipt, sentences::Sentence};
+use bytes::Bytes;
+use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What a session's actor is told.
+pub enum SessionMessage {
+    /// A message of the candidate's connection, with its place in the log. The permit bounds how many may wait.
+    #[allow(missing_docs)]
+    Hear { message: Box<CandidateMessage>, offset: u64, permit: Option<OwnedSemaphorePermit> },
+    /// From the ear.
+    Ear(EarEvent),
+    /// From the mind.
+    Mind(MindEvent),
+    /// From the voices.
+    Voice(VoiceEvent),
+    /// From the journal.
+    Journal(JournalEvent),
+    /// From a person, over the API.
+    Command(Command),
+    /// The ear may be started again.
+    RestartEar,
+    /// A deadline came; stale unless it is the last one set.
+    Tick(u64),
+}
+
+/// From the ear.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum EarEvent {
+    /// A sound like speech began.
+    Onset,
+    /// It was nothing.
+    Offset,
+    /// The candidate takes the floor.
+    Interruption,
+    /// The words so far.
+    Interim(String),
+    /// The words of a turn, how long ago its last sound was, and what the ear did meanwhile.
+    Utterance {
+        text: String,
+        spoken: Duration,
+        silent: Duration,
+        recognising: Duration,
+        covered: Option<(u64, u64)>,
+        offset: u64,
+    },
+    /// All before this place in the log was heard and is silence.
+    Silence { offset: u64 },
+    /// A stream of audio could not be read.
+    BadAudio,
+}
+
+/// From the mind.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum MindEvent {
+    /// A sentence that is not the last.
+    Worded { thought: u64, sentence: Sentence },
+    /// The reply is complete.
+    Done { thought: u64, last: Option<Sentence>, by: Option<Move> },
+}
+
+/// From the voices.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum VoiceEvent {
+    /// Audio of a sentence.
+    Piece { take: u64, turn: TurnId, sentence: usize, pcm: Bytes },
+    /// There is no more of it.
+    Ended { take: u64, turn: TurnId, sentence: usize, failed: bool },
+}
+
+/// From the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalEvent {
+    /// It is in the database.
+    Recorded(Receipt),
+    /// The end is in the database.
+    Completed,
+    /// Another node owns the session.
+    Fenced,
+}

@@ -1,0 +1,227 @@
+//! A session's ear: audio in, turns out. It decides when a turn is over, feeds the recogniser, and survives the
+//! recogniser's stream: the audio of the open turn is kept and fed again to a new one.
+
+mod batch;
+mod decode;
+mod hearing;
+
+pub use decode::{BadAudio, Decoder, samples};
+
+use crate::{
+    observe::Observed,
+    parts::Parts,
+    session::{endpointing::Endpointing, message::EarEvent},
+};
+use batch::Batch;
+use hearing::Open;
+use maya_protocol::audio::{CandidateBody, CandidateMessage};
+use maya_providers::{
+    ProviderError,
+    stt::{SttConfig, SttEvent, SttStream},
+    vad::{FRAME, VoiceDetector},
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::{collections::VecDeque, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The actor.
+pub struct SpeechToText;
+
+/// What it is given.
+pub struct SpeechToTextArgs {
+    /// What to expect.
+    pub config: SttConfig,
+    /// Where its events go.
+    pub events: Box<dyn Fn(EarEvent) + Send + Sync>,
+    /// Its place in the tree.
+    pub probe: Observed,
+    /// The seams.
+    pub parts: Parts,
+}
+
+/// What it is told.
+#[allow(missing_docs, reason = "the variants document the fields")]
+pub enum SpeechToTextMessage {
+    /// Audio, or the beginning or end of a stream.
+    Hear { message: Box<CandidateMessage>, offset: u64, permit: Option<OwnedSemaphorePermit> },
+    /// Whether Maya is being heard now.
+    MayaTalks(bool),
+    /// The recogniser said something; of which of its streams.
+    Recognised { stream: u64, event: Result<SttEvent, ProviderError> },
+    /// The end-of-turn model's answer.
+    Judged { turn: u64, probability: f32 },
+    /// The words over Maya's voice.
+    Words { turn: u64, text: String, last: bool },
+    /// Batch audio was recognised.
+    BatchRecognised { text: Result<String, ProviderError> },
+    /// The connection is gone: what is open is over.
+    Gone,
+    /// Look at the clock.
+    Tick,
+}
+
+/// What it keeps.
+pub struct SpeechToTextState {
+    args: SpeechToTextArgs,
+    decoder: Decoder,
+    detector: Box<dyn VoiceDetector>,
+    endpointing: Endpointing,
+    /// Samples that do not fill a frame yet.
+    rest: Vec<i16>,
+    /// The last of the audio before anything was open.
+    before: VecDeque<i16>,
+    open: Option<Open>,
+    /// Turns that are over and wait for their words, oldest first.
+    closing: VecDeque<hearing::Closing>,
+    stream: Option<SttStream>,
+    stream_number: u64,
+    stream_failures: u32,
+    turn: u64,
+    last_audio: Instant,
+    last_offset: u64,
+    last_covered: Option<(u64, u64)>,
+    silence_told: Instant,
+    batch: Batch,
+    batch_spoken: std::time::Duration,
+    /// A turn that sounded unfinished, in case it goes on.
+    held: Option<hearing::Held>,
+}
+
+impl Actor for SpeechToText {
+    type Msg = SpeechToTextMessage;
+    type State = SpeechToTextState;
+    type Arguments = SpeechToTextArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        args: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let now = args.parts.clock.now();
+        args.probe.phase("listening");
+        myself.send_interval(std::time::Duration::from_millis(250), || SpeechToTextMessage::Tick);
+        Ok(SpeechToTextState {
+            decoder: Decoder::default(),
+            detector: args.parts.senses.notices.start(),
+            endpointing: Endpointing::new(args.parts.settings.max_silence),
+            rest: Vec::with_capacity(FRAME),
+            before: VecDeque::new(),
+            open: None,
+            closing: VecDeque::new(),
+            stream: None,
+            stream_number: 0,
+            stream_failures: 0,
+            turn: 0,
+            last_audio: now,
+            last_offset: 0,
+            last_covered: None,
+            silence_told: now,
+            batch: Batch::default(),
+            batch_spoken: std::time::Duration::ZERO,
+            held: None,
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SpeechToTextMessage::Hear { message, offset, permit } => {
+                state.last_offset = offset;
+                state.last_covered = Some((message.stream, message.sequence));
+                state.hear(&myself, message.body).await;
+                state.args.probe.handled();
+                drop(permit);
+            }
+            SpeechToTextMessage::MayaTalks(talks) => state.endpointing.maya_talks(talks),
+            SpeechToTextMessage::Recognised { stream, event } if stream == state.stream_number => match event {
+                Ok(event) => state.recognised(&myself, event),
+                Err(error) => state.stream_died(&myself, error).await,
+            },
+            SpeechToTextMessage::Recognised { .. } => {}
+            SpeechToTextMessage::Judged { turn, probability } if turn == state.turn => {
+                let action = state.endpointing.judged(probability);
+                state.act(&myself, action).await;
+            }
+            SpeechToTextMessage::Words { turn, text, last } if turn == state.turn => {
+                let takes = crate::session::endpointing::takes_the_floor(&text, last);
+                let action = state.endpointing.words(takes, last);
+                state.act(&myself, action).await;
+                if takes && last {
+                    // the words were short and their sound is over: they are the turn
+                    let action = state.endpointing.end();
+                    state.act(&myself, action).await;
+                }
+            }
+            SpeechToTextMessage::Judged { .. } | SpeechToTextMessage::Words { .. } => {}
+            SpeechToTextMessage::BatchRecognised { text } => state.batch_recognised(text),
+            SpeechToTextMessage::Gone => {
+                let action = state.endpointing.end();
+                state.act(&myself, action).await;
+                state.decoder = Decoder::default();
+                state.rest.clear();
+            }
+            SpeechToTextMessage::Tick => state.tick(&myself).await,
+        }
+        Ok(())
+    }
+}
+
+impl SpeechToTextState {
+    fn tell(&self, event: EarEvent) {
+        (self.args.events)(event);
+    }
+
+    async fn hear(&mut self, myself: &ActorRef<SpeechToTextMessage>, body: CandidateBody) {
+        match body {
+            CandidateBody::AudioStart { .. } => {
+                self.decoder = Decoder::default();
+                self.rest.clear();
+                self.batch.stream_began();
+            }
+            CandidateBody::Audio { codec, sample_rate, data } => {
+                self.last_audio = self.args.parts.clock.now();
+                match self.decoder.decode(codec, sample_rate, &data) {
+                    Ok(pcm) => self.listen(myself, &pcm).await,
+                    Err(BadAudio) => self.tell(EarEvent::BadAudio),
+                }
+            }
+            CandidateBody::AudioEnd => {
+                self.batch.stream_ended(self.open.is_some() || !self.closing.is_empty() || self.held.is_some());
+                let action = self.endpointing.end();
+                self.act(myself, action).await;
+                if self.open.is_none() {
+                    self.release_held();
+                }
+            }
+            CandidateBody::Batch { sample_rate, data } => {
+                let now = self.args.parts.clock.now();
+                let pcm = Decoder::default()
+                    .decode(maya_protocol::audio::Codec::Linear16, sample_rate, &data)
+                    .unwrap_or_default();
+                self.batch.piece(pcm, now);
+            }
+            _ => {}
+        }
+    }
+
+    async fn tick(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
+        let now = self.args.parts.clock.now();
+        let idle = now.saturating_duration_since(self.last_audio);
+        let action = self.endpointing.idle(idle);
+        self.act(myself, action).await;
+        self.check_closing(myself, now).await;
+        if let Some(pcm) = self.batch.due(now, self.args.parts.settings.batch_debounce) {
+            self.recognise_batch(myself, pcm);
+        }
+        let quiet = self.open.is_none() && self.closing.is_empty() && self.batch.is_empty();
+        if quiet && now.saturating_duration_since(self.silence_told).as_secs() >= 5 {
+            self.silence_told = now;
+            self.tell(EarEvent::Silence { offset: self.last_offset + 1 });
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The store against a real PostgreSQL: tenancy, the fence, outbox and inbox.
+
+mod bus;
+mod fence;
+mod fixture;
+mod inbox;
+mod login;
+mod outbox;
+mod tenancy;

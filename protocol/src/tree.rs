@@ -27,6 +27,8 @@ pub enum NodeState {
     Starting,
     Serving,
     Draining,
+    /// In the registry, but it did not answer whoever asked; no node says this of itself.
+    Unreachable,
 }
 
 /// One actor.

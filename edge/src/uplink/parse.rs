@@ -33,7 +33,8 @@ pub(super) fn parse(text: &str) -> Result<Up, Refusal> {
 
 /// Whether `sampleRate`, where given, is a whole number that fits; NaN comes as a string, a fraction or worse.
 fn rate_is_a_number(text: &str) -> bool {
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return true };
+    // A number that no machine holds reads as an unknown field, but not as a value.
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return false };
     match &value["sampleRate"] {
         Value::Null => true,
         rate => rate.as_u64().is_some_and(|rate| u32::try_from(rate).is_ok()),

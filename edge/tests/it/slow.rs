@@ -54,6 +54,12 @@ async fn a_clear_drops_what_is_queued_of_its_turn() {
     let ticket = platform.session();
     let mut client = ticket.open(&edge).await;
     let speaker = interviewer.joined(&ticket).await;
+    // Of the same partition: what it hears was read after what was said before.
+    let marker = std::iter::repeat_with(|| platform.session())
+        .find(|other| other.claims.partition == ticket.claims.partition)
+        .unwrap();
+    let mut marked = marker.open(&edge).await;
+    let to_marked = interviewer.joined(&marker).await;
     // More than the pipe holds while nobody reads, less than the bus keeps.
     let parts = 90;
     for part in 0..parts {
@@ -62,6 +68,8 @@ async fn a_clear_drops_what_is_queued_of_its_turn() {
     speaker.say(AgentBody::Clear { turn_id: TurnId(2) }).await;
     speaker.say(speech(2, 0, parts)).await;
     speaker.say(speech(4, 0, 0)).await;
+    to_marked.say(speech(0, 0, 0)).await;
+    marked.next_of("AGENT_RESPONSE").await;
     let mut heard = 0;
     loop {
         let frame = client.next().await;

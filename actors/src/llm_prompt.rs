@@ -64,9 +64,9 @@ fn say(messages: &mut Vec<Message>, role: Role, content: String) {
     }
 }
 
-/// The candidate's words without what could pass for a tag of ours.
+/// The candidate's words without what could pass for a tag or a note of ours.
 fn spoken(text: &str) -> String {
-    let text = text.replace(['[', ']'], " ");
+    let text = text.replace(['[', ']', '(', ')'], " ");
     if text.trim().is_empty() { "(silence)".to_owned() } else { text }
 }
 

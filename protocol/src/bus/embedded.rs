@@ -64,6 +64,13 @@ impl EmbeddedBus {
     }
 }
 
+impl Drop for EmbeddedBus {
+    /// Ends whoever still waits in `next`; they hold the store open.
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
 fn open_log(
     durable: &Durable,
     channel: Channel,

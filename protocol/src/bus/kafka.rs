@@ -220,6 +220,12 @@ impl Bus for KafkaBus {
 
     async fn check(&self) -> Result<(), BusError> {
         self.shared.check_open()?;
+        for producer in [&self.shared.events, &self.shared.media] {
+            // An idempotent producer that lost its place for good; only a new process has a new one.
+            if let Some((code, reason)) = producer.client().fatal_error() {
+                return Err(BusError::Invalid(format!("the producer cannot go on: {code}: {reason}")));
+            }
+        }
         self.shared.refresh_counts().await
     }
 

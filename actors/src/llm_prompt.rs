@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_long_history_is_cut_at_its_old_end_and_speakers_alternate() {
-        let speaker = |n: u32| if n % 3 == 0 { Speaker::Candidate } else { Speaker::Maya };
+        let speaker = |n: u32| if n.is_multiple_of(3) { Speaker::Candidate } else { Speaker::Maya };
         let history: Vec<Turn> = (0..50).map(|n| said(n, speaker(n), &format!("line {n}"))).collect();
         let messages = render(&facts(Task::Repeat { question: question("Why?") }), &history);
         assert!(messages.windows(2).all(|pair| pair[0].role != pair[1].role));

@@ -211,7 +211,7 @@ async fn a_server_without_schemas_gets_the_schema_in_words_and_is_remembered() {
     for wanted in [2, 3] {
         assert_eq!(model.json(request(), &score()).await.unwrap(), json!({ "score": wanted }));
     }
-    let requests = &seen.lock().requests;
+    let requests = seen.lock().requests.clone();
     assert_eq!(requests.len(), 3);
     for (_, body) in &requests[1..] {
         assert_eq!(body["response_format"], json!({ "type": "json_object" }));

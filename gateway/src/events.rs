@@ -115,8 +115,8 @@ async fn session_changed(tx: &mut TenantTx, row: &mut InterviewRow, event: &Sess
     if event.change != SessionChange::Started {
         return Ok(());
     }
-    let moves = !is_over(row.state) && (row.state.may_become(InterviewState::InProgress) || !has_begun(row.state));
-    if moves {
+    // unless it is known already, or was overtaken by an end
+    if row.state != InterviewState::InProgress && row.state.may_ever_become(InterviewState::InProgress) {
         workflow::transition(tx, row, InterviewState::InProgress, None, &Actor::part("interviewer")).await?;
         webhooks::enqueue(tx, row, WebhookType::Started).await?;
     }
@@ -126,11 +126,6 @@ async fn session_changed(tx: &mut TenantTx, row: &mut InterviewRow, event: &Sess
         .execute(tx.conn())
         .await?;
     Ok(())
-}
-
-/// Whether the conversation has begun, or is past.
-fn has_begun(state: InterviewState) -> bool {
-    state == InterviewState::InProgress || !state.may_ever_become(InterviewState::InProgress)
 }
 
 async fn session_ended(tx: &mut TenantTx, row: &mut InterviewRow, event: &InterviewCompleted) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ mod view;
 
 pub(crate) use assessment::keep as keep_assessment;
 pub(crate) use plan::keep as keep_plan;
-pub(crate) use steps::{close_tasks, open_task};
+pub(crate) use steps::{close_tasks, completed_again, open_task, validation_requested};
 
 use crate::AppState;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -63,13 +63,15 @@ fn routes() -> OpenApiRouter<AppState> {
 
 /// The OpenAPI document of [`router`].
 pub fn openapi() -> Document {
-    routes().into_openapi()
+    let mut document = routes().into_openapi();
+    openapi::name_operations(&mut document);
+    document
 }
 
 /// Serves the API, its documentation and the dashboard.
 pub fn router(state: AppState) -> Router {
-    let (router, document) = routes().split_for_parts();
-    let json = Bytes::from(document.to_json().expect("an OpenAPI document has string keys"));
+    let (router, _) = routes().split_for_parts();
+    let json = Bytes::from(openapi().to_json().expect("an OpenAPI document has string keys"));
     router
         .route("/api/v1/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
         // the page of the viewer; the document itself is the route above

@@ -37,8 +37,6 @@ pub struct GatewaySettings {
     pub rate_window: Duration,
     /// The largest request body.
     pub max_body_bytes: usize,
-    /// How long a candidate may be away before the session is abandoned (the reconciler waits longer than this).
-    pub grace: Duration,
     /// After how long work that nobody answered counts as stuck and is asked for again.
     pub stuck_after: Duration,
     /// How long the answer to an `Idempotency-Key` is kept.
@@ -58,7 +56,6 @@ impl GatewaySettings {
             rate_limit: 300_000,
             rate_window: Duration::from_secs(60),
             max_body_bytes: 1 << 20,
-            grace: Duration::from_secs(300),
             stuck_after: Duration::from_secs(120),
             idempotency_kept: Duration::from_secs(24 * 3600),
         }

@@ -48,7 +48,7 @@ pub(super) struct Claims {
 pub struct JwtVerifier {
     settings: JwtSettings,
     clock: SharedClock,
-    http: reqwest::Client,
+    http: Option<reqwest::Client>,
     keys: RwLock<Option<(Instant, JwkSet)>>,
     fetching: tokio::sync::Mutex<()>,
 }
@@ -59,10 +59,16 @@ impl JwtVerifier {
         if settings.hs256_secret.is_none() && settings.jwks_url.is_none() {
             return None;
         }
+        let http = settings.jwks_url.as_ref().and_then(|_| {
+            // the process's choice, if it made one, stands
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build();
+            client.inspect_err(|error| tracing::error!(error = %error, "cannot fetch token keys")).ok()
+        });
         Some(Self {
             settings,
             clock,
-            http: reqwest::Client::new(),
+            http,
             keys: RwLock::default(),
             fetching: tokio::sync::Mutex::default(),
         })
@@ -120,6 +126,7 @@ impl JwtVerifier {
             return Ok(key);
         }
         let url = self.settings.jwks_url.clone().ok_or(Found::Refused("the token is not valid"))?;
+        let http = self.http.as_ref().ok_or(Found::Unavailable("the token issuer"))?;
         let _one_at_a_time = self.fetching.lock().await;
         if let Some(key) = self.cached(kid, FRESH) {
             return Ok(key);
@@ -130,7 +137,7 @@ impl JwtVerifier {
             return Err(Found::Refused("the token's key is not known"));
         }
         let fetched = async {
-            let answer = self.http.get(url).timeout(Duration::from_secs(5)).send().await?.error_for_status()?;
+            let answer = http.get(url).send().await?.error_for_status()?;
             answer.json::<JwkSet>().await
         };
         match fetched.await {

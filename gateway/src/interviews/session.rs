@@ -236,7 +236,8 @@ async fn live(state: &AppState, session: SessionId) -> Option<LiveState> {
 
 impl Rows {
     fn with(&self, live: Option<LiveState>) -> LiveView {
-        let is_over = self.ended_at.is_some() || self.state.next().iter().all(|next| !is_live(*next)) && !is_live(self.state);
+        // there is a session, so the interview was approved: it lives, or it is past
+        let is_over = self.ended_at.is_some() || !is_live(self.state);
         let phase = if is_over { Some(Phase::Ended) } else { live.as_ref().map(|live| live.phase) };
         let live_version = live.as_ref().map_or(0, |live| live.version) & ((1 << LIVE_BITS) - 1);
         LiveView {

@@ -1,0 +1,16 @@
+//! The gateway against a real PostgreSQL, the embedded bus and the embedded registry.
+
+mod access;
+mod completeness;
+mod creation;
+mod credentials;
+mod document;
+mod events;
+mod operators;
+mod receiver;
+mod reconciler;
+mod removal;
+mod resources;
+mod support;
+mod webhooks;
+mod workflow;

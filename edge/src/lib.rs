@@ -151,7 +151,7 @@ impl Edge {
 
     /// Closes every socket with 1001 ("going away": clients come back elsewhere), signs them off, and stops.
     /// What has not ended by the deadline is cut.
-    pub async fn shutdown(self, deadline: Duration) {
+    pub async fn shutdown(&self, deadline: Duration) {
         self.drain();
         for connection in self.shared.hub.all() {
             connection.outbox.close(1001, "going away");

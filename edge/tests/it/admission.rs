@@ -74,7 +74,7 @@ async fn a_full_or_leaving_edge_says_so() {
     assert_eq!(refused(&edge, &second.query()).await, (503, "overloaded".into()));
     client.send(serde_json::json!({"type": "LEAVE"})).await;
     assert_eq!(interviewer.next(first.session()).await.body, maya_protocol::audio::CandidateBody::Leave);
-    let shutdown = tokio::spawn(edge.edge.shutdown(DEADLINE));
+    let shutdown = tokio::spawn(async move { edge.edge.shutdown(DEADLINE).await });
     assert_eq!(client.closed().await, 1001);
     assert_eq!(interviewer.next(first.session()).await.body, maya_protocol::audio::CandidateBody::Left);
     soon("the shutdown", shutdown).await.unwrap();

@@ -253,7 +253,7 @@ impl Interviewer {
 /// Speaks to one connection.
 #[derive(Clone)]
 pub struct Speaker {
-    bus: SharedBus,
+    pub bus: SharedBus,
     pub claims: JoinClaims,
     pub connection: ConnectionId,
     pub epoch: Epoch,

@@ -23,7 +23,8 @@ async fn every_message_has_its_frame_and_close_comes_last() {
     let pcm = Bytes::from_static(&[1, 2, 3, 4]);
     let (turn_id, text) = (TurnId(2), "Hello.".to_owned());
     speaker.say(AgentBody::Speech { turn_id, sentence: 0, part: 0, text, last: true, pcm: pcm.clone() }).await;
-    speaker.say(AgentBody::Clear { turn_id }).await;
+    // Of another turn: its own would rightly drop what is still queued of it.
+    speaker.say(AgentBody::Clear { turn_id: TurnId(0) }).await;
     let (code, message) = (ErrorCode::Internal, "sorry".to_owned());
     speaker.say(AgentBody::Error { code, message, retryable: true }).await;
     let reason = Some("all_questions_asked".to_owned());
@@ -33,7 +34,7 @@ async fn every_message_has_its_frame_and_close_comes_last() {
         json!({"type": "STATE", "sessionId": id, "state": "SPEAKING", "remainingSeconds": 60}),
         json!({"type": "AGENT_RESPONSE", "sessionId": id, "turnId": "t2", "sentence": 0, "part": 0, "text": "Hello.",
                "data": wire::encode(&pcm), "sampleRate": 24000, "last": true}),
-        json!({"type": "AGENT_CLEAR", "sessionId": id, "turnId": "t2"}),
+        json!({"type": "AGENT_CLEAR", "sessionId": id, "turnId": "t0"}),
         json!({"type": "ERROR", "code": "internal", "message": "sorry", "retryable": true}),
         json!({"type": "STATE", "sessionId": id, "state": "ENDED", "reason": "all_questions_asked",
                "remainingSeconds": 0}),

@@ -2,16 +2,18 @@
 
 mod purge;
 
-use crate::GatewaySettings;
+use crate::{
+    GatewaySettings,
+    interviews::{close_tasks, completed_again, validation_requested},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use maya_protocol::{
-    event::{Command, Event, InterviewCompleted, SessionCommand, SkillValidationRequested},
+    event::{Command, Event, SessionCommand},
     ids::{InterviewId, TenantId},
-    session::Outcome,
     state::InterviewState,
 };
 use maya_store::{
-    Store, StoreError, TenantTx, sessions, turns,
+    Store, StoreError, TenantTx, sessions,
     workflow::{self, Actor, InterviewRow},
 };
 use serde_json::json;
@@ -206,10 +208,7 @@ impl Reconciler {
         interview: &mut InterviewRow,
         now: DateTime<Utc>,
     ) -> Result<Moved, StoreError> {
-        let (of, event) = match interview.state {
-            InterviewState::Assessing => ("the assessor", completed(tx, interview, now).await?),
-            _ => ("the planner", Some(Event::new(tx.tenant(), now, requested(interview)))),
-        };
+        let of = if interview.state == InterviewState::Assessing { "the assessor" } else { "the planner" };
         // counted since the state was entered
         let asks: i64 = sqlx::query_scalar(
             "select count(*) from audit_log where interview_id = $1 and action = $2 and id > (
@@ -219,12 +218,12 @@ impl Reconciler {
         .bind(ASKED_AGAIN)
         .fetch_one(tx.conn())
         .await?;
-        let Some(event) = event.filter(|_| asks < self.settings.most_asks) else {
+        if asks >= self.settings.most_asks {
             let reason = format!("{of} did not answer");
             workflow::transition(tx, interview, InterviewState::Failed, Some(&reason), &Actor::part(ACTOR)).await?;
-            close_tasks(tx, interview.id, now).await?;
+            close_tasks(tx, interview, ACTOR).await?;
             return Ok(Moved::Failed);
-        };
+        }
         workflow::audit(tx, Some(interview.id), &Actor::part(ACTOR), ASKED_AGAIN, None, json!({ "of": of })).await?;
         // the version stays, so that the answer to either asking is welcome
         sqlx::query("update interviews set updated_at = $2 where id = $1")
@@ -232,7 +231,13 @@ impl Reconciler {
             .bind(now)
             .execute(tx.conn())
             .await?;
-        tx.publish(&event, None).await?;
+        if interview.state == InterviewState::Assessing {
+            completed_again(tx, interview).await?;
+        } else {
+            // of a plan that was rejected: the reason stayed with the state
+            let requested = validation_requested(interview, interview.state_reason.clone());
+            tx.publish(&Event::new(tx.tenant(), now, requested), None).await?;
+        }
         Ok(Moved::AskedAgain)
     }
 }
@@ -244,7 +249,7 @@ fn before(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
 async fn expire(tx: &mut TenantTx, interview: &mut InterviewRow, now: DateTime<Utc>) -> Result<(), StoreError> {
     let actor = Actor::part(ACTOR);
     workflow::transition(tx, interview, InterviewState::Expired, Some("past expiresAt"), &actor).await?;
-    close_tasks(tx, interview.id, now).await?;
+    close_tasks(tx, interview, ACTOR).await?;
     if let Some(session) = sessions::of_interview(tx, interview.id).await? {
         let command = SessionCommand {
             session_id: session.id,
@@ -255,47 +260,4 @@ async fn expire(tx: &mut TenantTx, interview: &mut InterviewRow, now: DateTime<U
         tx.publish(&Event::new(tx.tenant(), now, command), Some(session.partition)).await?;
     }
     Ok(())
-}
-
-/// Nobody need do what an ended interview asked for.
-async fn close_tasks(tx: &mut TenantTx, interview: InterviewId, now: DateTime<Utc>) -> Result<(), StoreError> {
-    sqlx::query("update tasks set state = 'DONE', done_at = $2, done_by = $3 where interview_id = $1 and state = 'OPEN'")
-        .bind(interview.0)
-        .bind(now)
-        .bind(ACTOR)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-fn requested(interview: &InterviewRow) -> SkillValidationRequested {
-    SkillValidationRequested {
-        interview_id: interview.id,
-        interview_version: interview.version,
-        brief: interview.brief.clone(),
-        // of a rejected plan: the reason that its rejection left with the state
-        feedback: interview.state_reason.clone(),
-    }
-}
-
-/// The event that the assessor took up, or should have; `None` where no session is known.
-async fn completed(
-    tx: &mut TenantTx,
-    interview: &InterviewRow,
-    now: DateTime<Utc>,
-) -> Result<Option<Event>, StoreError> {
-    let Some(session) = sessions::of_interview(tx, interview.id).await? else { return Ok(None) };
-    let outcome = match session.outcome.as_deref() {
-        Some("ABANDONED") => Outcome::Abandoned,
-        _ => Outcome::Completed,
-    };
-    let completed = InterviewCompleted {
-        interview_id: interview.id,
-        session_id: session.id,
-        outcome,
-        reason: session.reason.unwrap_or_else(|| "asked_again".to_owned()),
-        turns: turns::count(tx, interview.id).await?,
-        ended_at: session.ended_at.unwrap_or(now),
-    };
-    Ok(Some(Event::new(tx.tenant(), now, completed)))
 }

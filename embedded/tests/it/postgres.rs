@@ -57,7 +57,8 @@ async fn keeps_its_data_over_a_stop_below_a_folder_closed_to_others() {
     let (_dir, data) = private_folder();
     let server = start(&data).await;
     assert_eq!(find_running(&data).as_deref(), Some(server.url()));
-    sql(server.url(), "create extension vector; create table said (line text); insert into said values ('hello')").await;
+    sql(server.url(), "create extension vector; create table said (line text); insert into said values ('hello')")
+        .await;
     let pid = server.pid();
     assert!(server.stop().await.unwrap());
     gone(pid).await;

@@ -1,1 +1,16 @@
-//! placeholder
+//! Real parts for tests: PostgreSQL, Kafka and Redis, started by the test process and ended with it.
+//!
+//! The shared ones ([`postgres()`], [`kafka()`], [`redis()`]) start once a process, at first use. A test that kills or
+//! restarts a part starts one of its own. A part that cannot be had is a panic that says what to run: no test skips.
+
+mod kafka;
+mod postgres;
+mod redis;
+mod wait;
+mod workspace;
+
+pub use kafka::{Kafka, kafka};
+pub use postgres::{Postgres, postgres};
+pub use redis::{Redis, redis};
+pub use wait::eventually;
+pub use workspace::cache;

@@ -117,7 +117,7 @@ impl Share {
         let since = self.shared.clock.now();
         match AgentMessage::from_record(&delivery.record) {
             Ok(message) => {
-                if let Err(message) = self.shared.hub.deliver(message, delivery.offset, since) {
+                if let Some(message) = self.shared.hub.deliver(message, delivery.offset, since) {
                     self.forwarder.forward(message, delivery.offset);
                 }
             }

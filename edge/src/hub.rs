@@ -5,7 +5,6 @@ use dashmap::{DashMap, mapref::entry::Entry};
 use maya_protocol::{
     audio::AgentMessage,
     ids::{ConnectionId, SessionId},
-    rpc::Delivered,
 };
 use std::{sync::Arc, time::Instant};
 
@@ -47,15 +46,15 @@ impl Hub {
         }
     }
 
-    /// Queues a message for its connection, if it is here.
-    pub(crate) fn deliver(&self, message: AgentMessage, offset: u64, since: Instant) -> Result<(), AgentMessage> {
+    /// Queues a message for its connection; gives it back where that is not here.
+    pub(crate) fn deliver(&self, message: AgentMessage, offset: u64, since: Instant) -> Option<AgentMessage> {
         let connection = self.connections.get(&message.connection).map(|entry| entry.clone());
         match connection {
             Some(connection) => {
                 connection.deliver(message, offset, since);
-                Ok(())
+                None
             }
-            None => Err(message),
+            None => Some(message),
         }
     }
 
@@ -68,9 +67,4 @@ impl Hub {
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.connections.iter().map(|entry| entry.value().clone()).collect()
     }
-}
-
-/// As a peer's answer.
-pub(crate) fn delivered(result: Result<(), AgentMessage>) -> Delivered {
-    if result.is_ok() { Delivered::Here } else { Delivered::NotHere }
 }

@@ -175,7 +175,10 @@ struct Peer(Arc<Shared>);
 #[async_trait]
 impl PeerHandler for Peer {
     async fn deliver(&self, message: AgentMessage, offset: u64) -> Delivered {
-        hub::delivered(self.0.hub.deliver(message, offset, self.0.clock.now()))
+        match self.0.hub.deliver(message, offset, self.0.clock.now()) {
+            None => Delivered::Here,
+            Some(_) => Delivered::NotHere,
+        }
     }
     async fn replaced(&self, session: SessionId, generation: u64) {
         self.0.hub.replaced(session, generation);

@@ -11,11 +11,10 @@ pub mod suggest;
 mod validate;
 
 pub use keys::Keys;
-pub use load::{ConfigErrors, DEFAULTS, Problem};
+pub use load::{ConfigErrors, Problem};
 pub use role::Role;
 pub use secret::Secret;
 pub use sections::*;
-pub use validate::Checked;
 
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf};

@@ -10,8 +10,7 @@ mod resample;
 mod talk;
 pub mod voice;
 
-pub use link::{Link, parse as parse_link};
-pub use report::{Event, MayaTurn, Report, SpokenLine, What};
+pub use report::{Event, MayaTurn, Report, What};
 pub use resample::resample;
 pub use voice::{Sound, Utterance, Voice};
 

@@ -7,9 +7,6 @@ mod report;
 mod stages;
 mod words;
 
-pub use report::{DemoReport, Limits};
-pub use words::{Aligned, Errors, align, total};
-
 use super::candidate::{NOTHING_TO_ADD, Voice, voice};
 use anyhow::Context as _;
 use clap::Args;
@@ -88,6 +85,8 @@ impl Demo {
     /// Holds the interview on a running platform and reports on it. `Ok(false)`: it was held, and is not good enough.
     pub async fn run(&self, script: Script, running: Running, clock: SharedClock) -> anyhow::Result<bool> {
         let console = console::Console::new(self.json, clock.clone());
+        let Running { gateway, edge, tenant_id, .. } = &running;
+        console.step(&format!("the API is at {gateway}, the candidates' door at {edge}; the tenant is {tenant_id}"));
         let lines = running.voice.speak_all(&script.lines).await.context("giving the candidate a voice")?;
         let afterwards = match script.lines.is_empty() {
             true => None,

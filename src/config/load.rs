@@ -10,7 +10,7 @@ use std::{fmt, path::Path};
 use toml::{Table, Value};
 
 /// The defaults, as documented text.
-pub const DEFAULTS: &str = include_str!("../../config.default.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../config.default.toml");
 const PREFIX: &str = "MAYA_";
 /// Not settings: what the tests tell one another, and the key that commands call the API with.
 const IGNORED: [&str; 2] = ["MAYA_TEST_", "MAYA_API_KEY"];

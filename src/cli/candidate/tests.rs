@@ -7,7 +7,7 @@ use maya_protocol::{
     clock::system,
     ids::{SessionId, TurnId},
     session::Phase,
-    wire::{Down, Streaming, Up, decode, encode},
+    wire::{Audio, Down, Streaming, Up, decode, encode},
 };
 use maya_providers::testing::modem;
 use tokio::net::{TcpListener, TcpStream};
@@ -214,4 +214,3 @@ async fn who_has_nothing_to_say_stays_silent_and_a_refusal_is_said() {
     assert!(error.to_string().contains("401"), "{error}");
     refusing.await.unwrap();
 }
-use maya_protocol::wire::Audio;

@@ -4,6 +4,7 @@
 //! person included, every quote must occur letter for letter in the turn it names: [`verify_quotes`]. Nothing is said
 //! of voice, accent, emotion or person. A person approves it later; what is consumed and published is not here.
 
+pub mod agent;
 mod engine;
 mod evidence;
 mod model;

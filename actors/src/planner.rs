@@ -4,9 +4,11 @@
 //! `question-bank/1`; [`LlmPlanner`] lets a model write the plan, checks it, and falls back to the bank. What is
 //! consumed and published around them is not here.
 
+pub mod agent;
 mod budget;
 mod catalogue;
 mod engine;
+pub mod index;
 mod matching;
 mod model;
 mod question_bank;

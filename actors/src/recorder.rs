@@ -10,6 +10,8 @@ mod segment;
 mod stream;
 mod webm;
 
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use keep::Keeper;
 use maya_protocol::{
     bus::{BusError, Delivery, GroupConsumer, Record, SharedBus},
@@ -17,8 +19,6 @@ use maya_protocol::{
     ids::{ConnectionId, SessionId, TenantId},
     topic::{Channel, Topic},
 };
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use maya_store::Store;
 use object_store::ObjectStore;
 use std::{
@@ -151,7 +151,8 @@ impl Recorder {
                 self.keep(&old.end(), &old).await;
             }
             let resume = self.keeper.resume(envelope.tenant, envelope.session, envelope.connection).await;
-            let stream = Stream::new(envelope.session, envelope.tenant, envelope.connection, partition, resume, &self.settings);
+            let ids = (envelope.session, envelope.tenant, envelope.connection);
+            let stream = Stream::new(ids, partition, resume, &self.settings, self.store.clock().now());
             membership.streams.insert(envelope.session, stream);
         }
         let Some(stream) = membership.streams.get_mut(&envelope.session) else { return };
@@ -191,7 +192,8 @@ impl Membership {
     /// Commits each partition up to the first piece that is not yet in an object.
     async fn commit(&mut self, group: &mut dyn GroupConsumer) -> Result<(), BusError> {
         for (&partition, progress) in &mut self.partitions {
-            let first = self.streams.values().filter(|stream| stream.partition == partition).filter_map(Stream::first_needed);
+            let first =
+                self.streams.values().filter(|stream| stream.partition == partition).filter_map(Stream::first_needed);
             let done = first.min().unwrap_or(progress.read);
             if done > progress.done {
                 let record = Record {

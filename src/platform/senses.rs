@@ -1,0 +1,147 @@
+//! What this process hears, speaks and thinks with. A sense that cannot be had is said, with what to do; the rest serves.
+
+mod absent;
+
+use crate::config::{Agent, Config, MayaVoice, Role, VoiceKind};
+use absent::{NoEar, NoJudge, NoVoice};
+use maya_actors::parts::Senses as InterviewSenses;
+use maya_embedded::{Cache, Part};
+use maya_protocol::clock::SharedClock;
+use maya_providers::{
+    embed::Embedder,
+    llm::LanguageModel,
+    local::{LocalOptions, LocalSenses, ModelPaths, VoiceChoice},
+    openai::{OpenAi, OpenAiSettings},
+    plan_follower::PlanFollower,
+    stt::SpeechToText,
+    testing::{EnergyVad, HashEmbedder, ModemStt, ModemTts, ScriptedEndOfTurn},
+    tts::TextToSpeech,
+    vad::{EndOfTurn, VoiceActivity},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// The senses of this process.
+pub struct Senses {
+    /// Of the interviewer.
+    pub interview: InterviewSenses,
+    /// Of the planner and the gateway's skills.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// The planner's model; none: the question bank alone.
+    pub plans: Option<Arc<dyn LanguageModel>>,
+    /// The assessor's model; none: the rubric's signals alone.
+    pub judges: Option<Arc<dyn LanguageModel>>,
+    /// Of a test candidate.
+    pub second_voice: Option<Arc<dyn TextToSpeech>>,
+    /// For people: each sense with its name, or what to do to have it.
+    pub report: Vec<String>,
+}
+
+impl Senses {
+    /// Loads what the roles need; fetches what is not in the cache.
+    pub async fn load(config: &Config, roles: &[Role], clock: SharedClock) -> Self {
+        match config.voices.kind {
+            VoiceKind::Scripted => Self::scripted(config),
+            VoiceKind::Local => Self::local(config, roles, clock).await,
+        }
+    }
+
+    fn scripted(config: &Config) -> Self {
+        let interview = InterviewSenses {
+            hears: Arc::new(ModemStt::default()),
+            speaks: Arc::new(ModemTts::default()),
+            notices: Arc::new(EnergyVad),
+            judges: Arc::new(ScriptedEndOfTurn::default()),
+            thinks: interviewer(config),
+        };
+        Self {
+            interview,
+            embedder: Some(Arc::new(HashEmbedder::default())),
+            plans: model(config, Agent::Planner),
+            judges: model(config, Agent::Assessor),
+            second_voice: None,
+            report: vec!["hearing and voices are scripted: text as tones, and back".to_owned()],
+        }
+    }
+
+    async fn local(config: &Config, roles: &[Role], clock: SharedClock) -> Self {
+        let interviews = roles.contains(&Role::Interviewer);
+        let embeds = roles.contains(&Role::Planner) || roles.contains(&Role::Gateway);
+        let mut wanted = Vec::new();
+        if interviews || embeds {
+            wanted.push(Part::OnnxRuntime);
+        }
+        if embeds {
+            wanted.push(Part::MiniLm);
+        }
+        if interviews {
+            wanted.extend([Part::Moonshine, Part::Piper, Part::Turn]);
+            if config.voices.maya != MayaVoice::Piper {
+                wanted.push(Part::Kokoro);
+            }
+        }
+        let cache = Cache::at(&config.cache_dir);
+        let mut folders: Vec<(&'static str, PathBuf)> = Vec::new();
+        let mut report = Vec::new();
+        for part in wanted {
+            match cache.ensure(part).await {
+                Ok(folder) => folders.push((part.name(), folder)),
+                Err(error) => report.push(error.to_string()),
+            }
+        }
+        let folder = |name: &str| folders.iter().find(|(part, _)| *part == name).map(|(_, folder)| folder.clone());
+        let options = LocalOptions {
+            voice: match config.voices.maya {
+                MayaVoice::Auto => VoiceChoice::Auto,
+                MayaVoice::Kokoro => VoiceChoice::Kokoro,
+                MayaVoice::Piper => VoiceChoice::Piper,
+            },
+            ..LocalOptions::default()
+        };
+        let local = LocalSenses::load(ModelPaths::in_folders(folder), options, clock).await;
+        report.extend(local.report.names.iter().map(|(sense, name)| format!("{sense:?}: {name}")));
+        let needed = |sense| match sense {
+            maya_providers::local::Sense::Embedding => embeds,
+            _ => interviews,
+        };
+        for missing in local.missing.iter().filter(|missing| needed(missing.sense)) {
+            let line = format!("{:?} is missing: {}", missing.sense, missing.what_to_do);
+            tracing::warn!("{line}");
+            report.push(line);
+        }
+        let interview = InterviewSenses {
+            hears: local.stt.unwrap_or_else(|| Arc::new(NoEar) as Arc<dyn SpeechToText>),
+            speaks: local.maya_voice.unwrap_or_else(|| Arc::new(NoVoice) as Arc<dyn TextToSpeech>),
+            // loudness is a poor judge of speech, and better than deafness
+            notices: local.vad.unwrap_or_else(|| Arc::new(EnergyVad) as Arc<dyn VoiceActivity>),
+            judges: local.end_of_turn.unwrap_or_else(|| Arc::new(NoJudge) as Arc<dyn EndOfTurn>),
+            thinks: interviewer(config),
+        };
+        report.push(format!("Thinking: {}", interview.thinks.name()));
+        Self {
+            interview,
+            embedder: local.embedder,
+            plans: model(config, Agent::Planner),
+            judges: model(config, Agent::Assessor),
+            second_voice: local.second_voice,
+            report,
+        }
+    }
+}
+
+fn interviewer(config: &Config) -> Arc<dyn LanguageModel> {
+    model(config, Agent::Interviewer).unwrap_or_else(|| Arc::new(PlanFollower))
+}
+
+/// An agent's configured model.
+fn model(config: &Config, agent: Agent) -> Option<Arc<dyn LanguageModel>> {
+    let configured = config.llm.of(agent);
+    let (url, model) = configured.url.zip(configured.model)?;
+    let key = configured.api_key.map(|key| key.expose().to_owned());
+    match OpenAi::new(OpenAiSettings::new(url.as_str(), model, key)) {
+        Ok(model) => Some(Arc::new(model)),
+        Err(error) => {
+            tracing::error!(error = %error, "a configured model cannot be used");
+            None
+        }
+    }
+}

@@ -61,7 +61,7 @@ impl Head {
     /// Reads what [`Head::bytes`] wrote.
     pub(super) fn read(bytes: &[u8]) -> Option<Head> {
         let mut demuxer = Demuxer::default();
-        demuxer.push(bytes.into(), &mut Vec::new()).ok()?;
+        demuxer.push(bytes::Bytes::copy_from_slice(bytes), &mut Vec::new()).ok()?;
         demuxer.head
     }
 }

@@ -24,6 +24,8 @@ pub(super) enum Outcome {
     Delivered(StatusCode),
     /// 410: never send anything there again.
     Gone,
+    /// Nothing was sent: the endpoint was disabled meanwhile.
+    Disabled,
     /// Anything else: later, perhaps no sooner than the receiver asks.
     Failed { status: Option<StatusCode>, error: &'static str, retry_after: Option<Duration> },
 }
@@ -35,6 +37,7 @@ impl Outcome {
         match self {
             Outcome::Delivered(status) => Some(*status),
             Outcome::Gone => Some(StatusCode::GONE),
+            Outcome::Disabled => None,
             Outcome::Failed { status, .. } => *status,
         }
     }
@@ -43,6 +46,7 @@ impl Outcome {
         match self {
             Outcome::Delivered(_) => None,
             Outcome::Gone => Some("the receiver is gone (410)"),
+            Outcome::Disabled => Some("the endpoint is disabled"),
             Outcome::Failed { error, .. } => Some(error),
         }
     }

@@ -187,7 +187,7 @@ impl Worker {
         let clock = self.store.clock();
         let (began, now) = (clock.now(), clock.utc());
         let outcome = match content {
-            Content::Disabled => Outcome::failed("the endpoint is disabled"),
+            Content::Disabled => Outcome::Disabled,
             Content::Ready { message, body, secrets } => {
                 let attempt = Attempt { url: &claimed.url, message: message.to_string(), secrets: &secrets, body };
                 self.sender.send(attempt, now).await
@@ -229,7 +229,7 @@ impl Worker {
     /// Records an attempt and decides how the delivery goes on, unless a later attempt has taken it over.
     async fn settle(&self, claimed: &Claimed, outcome: &Outcome, took: Duration) -> Result<(), StoreError> {
         let pause = match outcome {
-            Outcome::Failed { retry_after, error, .. } if *error != "the endpoint is disabled" => {
+            Outcome::Failed { retry_after, .. } => {
                 self.settings.schedule.pause(claimed.attempt.max(0) as u32, *retry_after, rand::random())
             }
             _ => None,

@@ -92,7 +92,7 @@ async fn an_interview_past_its_time_expires_and_its_session_is_told() {
     let is_expire = |payload: &Payload| matches!(payload, Payload::SessionCommand(event)
         if event.session_id == session && event.command == Command::Expire);
     assert_eq!(told.iter().filter(|payload| is_expire(payload)).count(), 1);
-    let tasks = api.get("/api/v1/tasks").await.expect(200);
+    let tasks = api.get("/api/v1/tasks?state=OPEN").await.expect(200);
     assert!(tasks.body["items"].as_array().unwrap().is_empty(), "{}", tasks.body);
     assert_eq!(patient.pass().await.unwrap(), Pass::default(), "nothing twice");
 }

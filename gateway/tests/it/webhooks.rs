@@ -44,7 +44,9 @@ async fn endpoint(api: &Api, url: &str, types: &[&str]) -> (String, String) {
 async fn incomplete(api: &Api, callback: Option<&str>) -> String {
     let mut body = complete();
     body["position"].as_object_mut().unwrap().remove("level");
-    body["callbackUrl"] = callback.into();
+    if let Some(url) = callback {
+        body["callbackUrl"] = url.into();
+    }
     api.post(INTERVIEWS, body).await.expect(201).id()
 }
 

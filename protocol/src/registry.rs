@@ -56,7 +56,7 @@ pub struct SocketRecord {
     pub edge: NodeId,
     /// The connection.
     pub connection: ConnectionId,
-    /// Counts the session's connections; the newer wins.
+    /// Grows with the session's connections, also over a loss of all data; the newer wins. Not a count.
     pub generation: u64,
 }
 
@@ -98,7 +98,8 @@ pub trait Registry: Send + Sync + 'static {
     /// All nodes whose record has not aged out, by id.
     async fn nodes(&self) -> Result<Vec<NodeRecord>, RegistryError>;
 
-    /// Writes or refreshes the owner of a session unless a higher epoch is recorded.
+    /// Writes or refreshes the owner of a session unless a higher epoch is recorded. From then on, lower epochs can
+    /// write neither live state nor resume record.
     async fn put_owner(&self, session: SessionId, owner: &OwnerRecord, ttl: Duration) -> Result<Fenced, RegistryError>;
     /// The owner of a session whose lease has not run out.
     async fn owner(&self, session: SessionId) -> Result<Option<OwnerRecord>, RegistryError>;
@@ -147,7 +148,7 @@ pub trait Registry: Send + Sync + 'static {
     /// A session's resume record.
     async fn resume(&self, session: SessionId) -> Result<Option<(Epoch, Bytes)>, RegistryError>;
 
-    /// Appends batch audio awaiting its debounce; the oldest goes beyond `max_bytes`. Returns the bytes held.
+    /// Appends batch audio awaiting its debounce; beyond `max_bytes` the oldest whole samples go. Returns the bytes held.
     async fn push_batch(
         &self,
         session: SessionId,

@@ -159,7 +159,7 @@ impl Bus for EmbeddedBus {
         }
         let shared = &self.shared;
         for channel in missing {
-            shared.topics.get_or_create(channel, || {
+            shared.topics.ensure(channel, || {
                 let known = shared.durable.create_topic(channel, shared.settings.partitions(channel))?;
                 open_log(&shared.durable, channel, known.partitions, known.incarnation, &shared.clock)
             })?;

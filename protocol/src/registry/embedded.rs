@@ -146,10 +146,9 @@ impl Registry for EmbeddedRegistry {
 
     async fn remove_socket(&self, session: SessionId, generation: u64) -> Result<(), RegistryError> {
         let mut state = self.state.lock();
-        if let Some(socket) = state.sockets.get_mut(&session, self.clock.now()) {
-            if socket.generation == generation {
-                socket.record = None;
-            }
+        let socket = state.sockets.get_mut(&session, self.clock.now());
+        if let Some(socket) = socket.filter(|socket| socket.generation == generation) {
+            socket.record = None;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Weak},
 };
 use tokio::sync::Notify;
@@ -118,14 +118,13 @@ impl Topics {
     pub(super) fn get(&self, channel: Channel) -> Result<Arc<Log>, BusError> {
         self.logs.read().get(&channel).cloned().ok_or_else(|| BusError::NoTopic(channel.name().to_owned()))
     }
-    pub(super) fn get_or_create(
+    pub(super) fn ensure(
         &self,
         channel: Channel,
         create: impl FnOnce() -> Result<Log, BusError>,
     ) -> Result<(), BusError> {
-        let mut logs = self.logs.write();
-        if !logs.contains_key(&channel) {
-            logs.insert(channel, Arc::new(create()?));
+        if let Entry::Vacant(vacant) = self.logs.write().entry(channel) {
+            vacant.insert(Arc::new(create()?));
         }
         Ok(())
     }

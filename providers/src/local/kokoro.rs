@@ -103,7 +103,8 @@ impl Engine for Model {
                 "speed" => Tensor::from_array(([1], vec![speed])).map_err(failed)?
             ])
             .map_err(failed)?;
-        let audio = outputs.get("audio").ok_or_else(|| ProviderError::fatal(PROVIDER, "the model has no output `audio`"))?;
+        let audio =
+            outputs.get("audio").ok_or_else(|| ProviderError::fatal(PROVIDER, "the model has no output `audio`"))?;
         Ok(audio.try_extract_tensor::<f32>().map_err(failed)?.1.to_vec())
     }
 }

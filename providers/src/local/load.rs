@@ -173,7 +173,8 @@ impl LocalSenses {
         let stt = keep.one(Sense::Hearing, stt, |m| m.name().to_owned()).map(|m| Arc::new(m) as _);
         let embedder = keep.one(Sense::Embedding, minilm, |m| m.name().to_owned()).map(|m| Arc::new(m) as _);
         keep.one(Sense::VoiceActivity, silero, |_| "silero".into());
-        let end_of_turn = keep.one(Sense::EndOfTurn, smart_turn, |_| "smart-turn-v3.2".into()).map(|m| Arc::new(m) as _);
+        let end_of_turn =
+            keep.one(Sense::EndOfTurn, smart_turn, |_| "smart-turn-v3.2".into()).map(|m| Arc::new(m) as _);
         let maya_voice = keep.one(Sense::MayaVoice, maya_voice, |v| v.name().to_owned());
         let second_voice = keep.one(Sense::SecondVoice, second_voice, |v| v.name().to_owned());
         report.load = clock.now() - started;
@@ -215,7 +216,8 @@ fn load_voices(
     clock: &SharedClock,
 ) -> Loaded<Voices> {
     let (phonemizer, piper_model, kokoro_model) = std::thread::scope(|scope| {
-        let piper = scope.spawn(|| with(&paths.piper_model, "piper", |file| super::runtime::check_readable("piper", file)));
+        let piper =
+            scope.spawn(|| with(&paths.piper_model, "piper", |file| super::runtime::check_readable("piper", file)));
         let phonemizer = Phonemizer::load().map(Arc::new).map_err(|e| e.to_string());
         let kokoro = with(&paths.kokoro_model, "kokoro", |file| super::runtime::check_readable("kokoro", file));
         (phonemizer, piper.join().unwrap_or_else(|_| Err("piper could not be looked at".into())), kokoro)
@@ -278,11 +280,7 @@ fn absent(what: &str) -> String {
     format!("{what} is not in the model cache: run `./maya fetch` with a network, or set its path in the configuration")
 }
 
-fn with<T>(
-    path: &Option<PathBuf>,
-    what: &str,
-    load: impl FnOnce(&PathBuf) -> Result<T, ProviderError>,
-) -> Loaded<T> {
+fn with<T>(path: &Option<PathBuf>, what: &str, load: impl FnOnce(&PathBuf) -> Result<T, ProviderError>) -> Loaded<T> {
     let path = path.as_ref().ok_or_else(|| absent(what))?;
     load(path).map_err(|e| format!("{e}; if the file is damaged, delete it and run `./maya fetch`"))
 }

@@ -18,8 +18,10 @@ use std::{path::Path, sync::Arc};
 use tokio::sync::mpsc;
 
 const PROVIDER: &str = "moonshine";
-/// New audio between two interims: 400 ms at 16 kHz.
+/// New audio between two interims: 400 ms at 16 kHz, and more where the open piece is long: hearing it again and again
+/// then costs a stream no more than a sixth of a core.
 const INTERIM: usize = 6_400;
+const SHARE: usize = 8;
 /// Messages of audio a stream may be behind (20 ms each: 10 s).
 const BEHIND: usize = 512;
 /// A final is wanted now; interims take what time is left.
@@ -144,14 +146,13 @@ impl Ear {
     }
 
     async fn interim(&mut self) -> Result<Option<String>, ProviderError> {
-        if self.unheard < INTERIM {
+        let voiced = self.segmenter.voiced();
+        // A pause is heard at once: if the turn ends in it, the final is at hand.
+        let due = self.unheard >= INTERIM.max(self.segmenter.open().len() / SHARE) || self.segmenter.pauses();
+        if voiced == self.open.0 || !due {
             return Ok(None);
         }
         self.unheard = 0;
-        let voiced = self.segmenter.voiced();
-        if voiced == self.open.0 {
-            return Ok(None);
-        }
         let text = recognize(&self.worker, WHEN_FREE, self.segmenter.open()).await?;
         let text = if is_junk(&text, voiced) { String::new() } else { text };
         let changed = text != self.open.1;
@@ -182,7 +183,6 @@ impl Ear {
         join(&mut whole, &self.open.1);
         whole
     }
-
 }
 
 async fn recognize(worker: &Worker<ffi::Transcriber>, due: u64, piece: &[i16]) -> Result<String, ProviderError> {

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn no_word_is_dropped() {
         let phonemizer = Phonemizer::load().unwrap();
-        for word in ["Kubernetes", "PostgreSQL", "Okonkwo", "grpc", "triaging", "KPIs", "AWS", "Zscaler", "ITIL", "Nguyen's"]
+        for word in
+            ["Kubernetes", "PostgreSQL", "Okonkwo", "grpc", "triaging", "KPIs", "AWS", "Zscaler", "ITIL", "Nguyen's"]
         {
             let with = phonemizer.phonemes(&phonemizer.normalize(&format!("We used {word} here."))).unwrap();
             let without = phonemizer.phonemes("We used here.").unwrap();

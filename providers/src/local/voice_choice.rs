@@ -30,8 +30,7 @@ pub async fn measure(voice: &dyn TextToSpeech, clock: &dyn Clock) -> Result<f64,
     let mut best = f64::INFINITY;
     for _ in 0..2 {
         let started = clock.now();
-        let request =
-            SynthesisRequest { text: CLAUSE.into(), language: "en-US".into(), emotion: Emotion::default() };
+        let request = SynthesisRequest { text: CLAUSE.into(), language: "en-US".into(), emotion: Emotion::default() };
         let mut pieces = voice.synthesize(request).await?;
         let mut bytes = 0usize;
         while let Some(piece) = pieces.next().await {

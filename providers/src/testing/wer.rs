@@ -100,8 +100,26 @@ fn contraction(token: &str) -> Option<String> {
 }
 
 const ONES: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -148,7 +166,10 @@ fn group(words: &[String], units: &HashMap<&str, u64>, tens: &HashMap<&str, u64>
             total += current * if word == "thousand" { 1000 } else { 1_000_000 };
             current = 0;
             room = 1000;
-        } else if word == "and" && room == 100 && words.get(used + 1).is_some_and(|w| units.contains_key(w.as_str()) || tens.contains_key(w.as_str())) {
+        } else if word == "and"
+            && room == 100
+            && words.get(used + 1).is_some_and(|w| units.contains_key(w.as_str()) || tens.contains_key(w.as_str()))
+        {
             // "two hundred and fifty"
         } else {
             break;

@@ -111,5 +111,7 @@ fn to_16k(samples: &[i16]) -> Vec<i16> {
 pub fn noise(samples: usize, loudness: f32) -> Vec<i16> {
     use rand::{Rng as _, SeedableRng as _};
     let mut rng = rand::rngs::StdRng::seed_from_u64(7);
-    (0..samples).map(|_| ((0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() * loudness * 0.7) as i16).collect()
+    (0..samples)
+        .map(|_| ((0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() * loudness * 0.7) as i16)
+        .collect()
 }

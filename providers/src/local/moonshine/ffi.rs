@@ -63,7 +63,7 @@ impl Transcriber {
         let fail = |m: String| ProviderError::fatal("moonshine", m);
         let model = dir.join("tiny-en");
         for name in ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"] {
-            check_model(&model.join(name))?;
+            runtime::check_readable("moonshine", &model.join(name))?;
         }
         let path = dir.join("libmoonshine.so");
         let library = match LIBRARY.get() {
@@ -134,10 +134,4 @@ impl Drop for Transcriber {
 unsafe fn symbol<'a, T>(library: &'a Library, name: &CStr) -> Result<Symbol<'a, T>, ProviderError> {
     // SAFETY: the caller vouches for the type.
     unsafe { library.get(name.to_bytes_with_nul()) }.map_err(|e| ProviderError::fatal("moonshine", e))
-}
-
-/// The library's C++ may abort on a broken file: look first. An `.ort` file is a flat buffer with `ORTM` at byte 4.
-fn check_model(file: &Path) -> Result<(), ProviderError> {
-    runtime::check_readable("moonshine", file)?;
-    Ok(())
 }

@@ -52,6 +52,11 @@ impl Segmenter {
         self.speech.iter().filter(|s| **s).count()
     }
 
+    /// Whether the speaker has just stopped (160 ms ago), for a breath or for good.
+    pub(super) fn pauses(&self) -> bool {
+        self.speech.len() > 5 && self.speech.iter().rev().take(5).all(|s| !s)
+    }
+
     /// The open piece without the silence at its ends; empty if nobody spoke.
     pub(super) fn open(&self) -> &[i16] {
         self.trimmed(self.speech.len())
@@ -147,7 +152,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn sound(frames: usize, loud: bool) -> Vec<i16> {
-        (0..frames * FRAME).map(|i| if !loud { 0 } else if i % 2 == 0 { 3000 } else { -3000 }).collect()
+        (0..frames * FRAME)
+            .map(|i| {
+                if !loud {
+                    0
+                } else if i % 2 == 0 {
+                    3000
+                } else {
+                    -3000
+                }
+            })
+            .collect()
     }
 
     #[test]

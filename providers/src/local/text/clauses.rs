@@ -75,7 +75,9 @@ mod tests {
             ]
         );
         assert_eq!(
-            split("I would like to understand how you handled the disagreement because it sounds like a difficult time for the team."),
+            split(
+                "I would like to understand how you handled the disagreement because it sounds like a difficult time for the team."
+            ),
             [
                 "I would like to understand how you handled the disagreement,",
                 "because it sounds like a difficult time for the team."

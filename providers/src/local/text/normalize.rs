@@ -5,7 +5,17 @@
 use super::{lexicon::Lexicon, numbers};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const UNITS: [(&str, &str, &str); 26] = [
@@ -61,15 +71,12 @@ pub fn normalize(text: &str, lexicon: &Lexicon) -> String {
 
 /// Appends words; punctuation alone joins the word before it.
 fn push(out: &mut Vec<String>, words: &str) {
-    let words = words.trim();
-    if words.chars().all(|c| ".,!?;:".contains(c)) {
-        if let (Some(last), Some(mark)) = (out.last_mut(), words.chars().next())
-            && !last.ends_with(['.', ',', '!', '?', ';', ':'])
-        {
-            last.push(mark);
+    for word in words.split_whitespace() {
+        match (out.last_mut(), word.chars().all(|c| ".,!?;:".contains(c))) {
+            (_, false) => out.push(word.to_owned()),
+            (Some(last), true) if !last.ends_with(['.', ',', '!', '?', ';', ':']) => last.extend(word.chars().take(1)),
+            _ => {}
         }
-    } else {
-        out.extend(words.split_whitespace().map(str::to_owned));
     }
 }
 
@@ -124,7 +131,8 @@ fn spoken(core: &str, previous: &str, lexicon: &Lexicon) -> String {
         return words;
     }
     if core.contains('@') || (core.contains('.') && core.split('.').all(|p| p.len() > 1)) {
-        let spelt = core.replace('@', " at ").replace('.', " dot ").replace('_', " underscore ").replace('/', " slash ");
+        let spelt =
+            core.replace('@', " at ").replace('.', " dot ").replace('_', " underscore ").replace('/', " slash ");
         return parts(&spelt, lexicon);
     }
     parts(core, lexicon)
@@ -181,7 +189,8 @@ fn number(text: &str) -> Option<String> {
     }
     let mut points = text.split('.');
     let whole = points.next()?;
-    if !text.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.') || whole.split(',').skip(1).any(|g| g.len() != 3)
+    if !text.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.')
+        || whole.split(',').skip(1).any(|g| g.len() != 3)
     {
         return None;
     }
@@ -296,7 +305,8 @@ fn decade(text: &str) -> Option<String> {
 fn year(text: &str, previous: &str) -> Option<String> {
     let n: u64 = text.parse().ok().filter(|n| text.len() == 4 && (1900..2100).contains(n))?;
     let word = previous.trim_end_matches([',', '.']);
-    let dated = BEFORE_YEARS.contains(&word.to_lowercase().as_str()) || MONTHS.contains(&word) || previous.ends_with(',');
+    let dated =
+        BEFORE_YEARS.contains(&word.to_lowercase().as_str()) || MONTHS.contains(&word) || previous.ends_with(',');
     (n < 2000 || dated).then(|| numbers::year(n))
 }
 
@@ -341,7 +351,10 @@ mod tests {
             ("Between 3-5 years", "Between three to five years"),
             ("On 2024-03-15 at 10:30am", "On March fifteenth, twenty twenty four at ten thirty A M"),
             ("The 1st of the 1990s", "The first of the nineteen nineties"),
-            ("p99 of 250ms (it was 3x slower)!", "p ninety nine of two hundred fifty milliseconds, it was three times slower!"),
+            (
+                "p99 of 250ms (it was 3x slower)!",
+                "p ninety nine of two hundred fifty milliseconds, it was three times slower!",
+            ),
             ("write to jobs@maya.example", "write to jobs at maya dot example"),
             ("R&D and Q&A", "R and D and Q and A"),
             ("version 3.11.2", "version three point one one point two"),

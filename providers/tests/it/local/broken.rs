@@ -6,7 +6,8 @@ use maya_providers::local::{LocalOptions, LocalSenses, ModelPaths, Sense, VoiceC
 use std::path::{Path, PathBuf};
 
 async fn load(paths: ModelPaths) -> LocalSenses {
-    LocalSenses::load(paths, LocalOptions { voice: VoiceChoice::Piper, ..LocalOptions::default() }, clock::system()).await
+    LocalSenses::load(paths, LocalOptions { voice: VoiceChoice::Piper, ..LocalOptions::default() }, clock::system())
+        .await
 }
 
 fn missing(senses: &LocalSenses) -> Vec<Sense> {
@@ -22,7 +23,8 @@ async fn without_models_every_sense_is_missing_and_says_what_to_do() {
     let senses = load(ModelPaths::default()).await;
     assert_eq!(missing(&senses).len(), 6);
     assert!(senses.stt.is_none() && senses.vad.is_none() && senses.maya_voice.is_none());
-    let nowhere = ModelPaths { moonshine_dir: Some("/nowhere".into()), silero: Some("/nowhere/x.onnx".into()), ..paths() };
+    let nowhere =
+        ModelPaths { moonshine_dir: Some("/nowhere".into()), silero: Some("/nowhere/x.onnx".into()), ..paths() };
     let senses = load(nowhere).await;
     assert_eq!(missing(&senses), [Sense::Hearing, Sense::VoiceActivity]);
     assert!(senses.missing[0].what_to_do.contains("/nowhere"));
@@ -31,8 +33,7 @@ async fn without_models_every_sense_is_missing_and_says_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_voice_or_the_other_serves_where_one_is_missing() {
     let only_piper = ModelPaths { kokoro_model: None, ..paths() };
-    let senses =
-        LocalSenses::load(only_piper, LocalOptions::default(), clock::system()).await;
+    let senses = LocalSenses::load(only_piper, LocalOptions::default(), clock::system()).await;
     assert_eq!(senses.maya_voice.as_ref().unwrap().name(), "piper/joe");
     assert_eq!(missing(&senses), [Sense::SecondVoice]);
     let only_kokoro = ModelPaths { piper_model: None, ..paths() };

@@ -1,7 +1,7 @@
 //! Voice activity, end of turn, embeddings.
 
 use super::{LINES, noise, senses, spoken};
-use maya_providers::vad::{EndOfTurn as _, FRAME};
+use maya_providers::vad::FRAME;
 
 async fn speech(line: &str) -> Vec<i16> {
     spoken(&**senses().await.second_voice.as_ref().unwrap(), line).await
@@ -27,7 +27,13 @@ async fn detectors_keep_their_state_apart() {
     let vad = senses().await.vad.as_ref().unwrap();
     let pcm = speech(LINES[0]).await;
     let (frames, _) = pcm.as_chunks::<FRAME>();
-    let alone: Vec<f32> = frames.iter().map({ let mut d = vad.start(); move |f| d.probability(f) }).collect();
+    let alone: Vec<f32> = frames
+        .iter()
+        .map({
+            let mut d = vad.start();
+            move |f| d.probability(f)
+        })
+        .collect();
     let (mut one, mut other) = (vad.start(), vad.start());
     let hiss: [i16; FRAME] = noise(FRAME, 2000.0).try_into().unwrap();
     for (frame, expected) in frames.iter().zip(alone) {

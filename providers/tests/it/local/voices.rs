@@ -3,7 +3,7 @@
 use super::{LINES, english, request, senses, spoken};
 use futures::StreamExt as _;
 use maya_protocol::clock::{Clock as _, SystemClock};
-use maya_providers::{stt::SpeechToText as _, testing::wer, tts::TextToSpeech};
+use maya_providers::{testing::wer, tts::TextToSpeech};
 
 async fn round_trip(voice: &dyn TextToSpeech) -> f64 {
     let stt = senses().await.stt.as_ref().unwrap();
@@ -81,7 +81,11 @@ async fn a_long_sentence_is_heard_before_it_is_made() {
         rest += piece.unwrap().len();
     }
     let whole = started.elapsed();
-    println!("first piece ({:.1} s) after {early:?}, all ({:.1} s) after {whole:?}", first.len() as f64 / 48e3, rest as f64 / 48e3);
+    println!(
+        "first piece ({:.1} s) after {early:?}, all ({:.1} s) after {whole:?}",
+        first.len() as f64 / 48e3,
+        rest as f64 / 48e3
+    );
     assert!(rest > first.len());
     assert!(early < whole / 2, "{early:?} of {whole:?}");
 }
@@ -102,7 +106,9 @@ async fn a_dropped_sentence_ends_the_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_texts_are_spoken_or_silent_but_never_an_error() {
     let voice = senses().await.second_voice.as_ref().unwrap();
-    for text in ["", "   ", "...", "?!", "😀", "()", "[x](/y/)", "https://maya.example/a_b?c=d", "数学", "1.", "$", "a\u{0}b"] {
+    for text in
+        ["", "   ", "...", "?!", "😀", "()", "[x](/y/)", "https://maya.example/a_b?c=d", "数学", "1.", "$", "a\u{0}b"]
+    {
         let mut pieces = voice.synthesize(request(text)).await.unwrap();
         while let Some(piece) = pieces.next().await {
             assert!(piece.unwrap().len() % 2 == 0, "{text:?}");

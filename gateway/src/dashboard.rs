@@ -52,8 +52,7 @@ mod tests {
     #[test]
     fn every_file_that_the_page_names_is_there() {
         let page = FILES.get_file("index.html").unwrap().contents_utf8().unwrap();
-        let named: Vec<&str> =
-            page.split('"').filter_map(|text| text.strip_prefix("/assets/dashboard/")).collect();
+        let named: Vec<&str> = page.split('"').filter_map(|text| text.strip_prefix("/assets/dashboard/")).collect();
         assert!(named.len() >= 3, "{named:?}");
         for path in named {
             assert_eq!(file(path).status(), StatusCode::OK, "{path}");

@@ -95,9 +95,10 @@ pub struct KeyRotation {
 async fn create(
     State(state): State<AppState>,
     principal: Principal,
-    Body(new): Body<NewApiKey>,
+    new: Result<Body<NewApiKey>, Error>,
 ) -> Result<(StatusCode, Json<CreatedApiKey>), Error> {
     principal.require(Permission::KeyManage)?;
+    let Body(new) = new?;
     let role = check(&new, &principal, state.clock.utc())?;
     let mut tx = state.store.tenant(principal.tenant).await?;
     let created = insert(&mut tx, &new.name, role.as_str(), &new.scopes, new.expires_at).await?;
@@ -209,9 +210,7 @@ fn check(new: &NewApiKey, principal: &Principal, now: DateTime<Utc>) -> Result<R
     }
     match role {
         Some(role) if wrong.is_empty() && may_grant(principal, role, &new.scopes) => Ok(role),
-        Some(_) if wrong.is_empty() => {
-            Err(Error::field("scopes", "must not carry more than the key that makes it"))
-        }
+        Some(_) if wrong.is_empty() => Err(Error::field("scopes", "must not carry more than the key that makes it")),
         _ => Err(Error::Invalid(wrong)),
     }
 }

@@ -61,11 +61,7 @@ impl Default for ReconcilerSettings {
 }
 impl From<&GatewaySettings> for ReconcilerSettings {
     fn from(settings: &GatewaySettings) -> Self {
-        Self {
-            stuck_after: settings.stuck_after,
-            idempotency_kept: settings.idempotency_kept,
-            ..Self::default()
-        }
+        Self { stuck_after: settings.stuck_after, idempotency_kept: settings.idempotency_kept, ..Self::default() }
     }
 }
 
@@ -168,9 +164,7 @@ impl Reconciler {
         .fetch_all(tx.conn())
         .await?;
         tx.commit().await?;
-        rows.into_iter()
-            .map(|row| Ok((TenantId(row.try_get("tenant_id")?), InterviewId(row.try_get("id")?))))
-            .collect()
+        rows.into_iter().map(|row| Ok((TenantId(row.try_get("tenant_id")?), InterviewId(row.try_get("id")?)))).collect()
     }
 
     async fn reconcile(&self, tenant: TenantId, id: InterviewId) -> Result<Moved, StoreError> {

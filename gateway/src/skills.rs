@@ -83,9 +83,10 @@ async fn list(State(state): State<AppState>, principal: Principal) -> Result<Jso
 async fn add(
     State(state): State<AppState>,
     principal: Principal,
-    Body(new): Body<NewSkill>,
+    new: Result<Body<NewSkill>, Error>,
 ) -> Result<(StatusCode, Json<Skill>), Error> {
     principal.require(Permission::SkillManage)?;
+    let Body(new) = new?;
     check(&new)?;
     let missing = "the embedding model (`maya doctor` says what is missing)";
     let embedder = state.embedder.as_ref().ok_or(Error::Unavailable(missing))?;

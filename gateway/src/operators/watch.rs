@@ -146,7 +146,11 @@ impl Inner {
         let nodes: Nodes = stream::iter(asks).buffer_unordered(PARALLEL).collect().await;
         let mut known = self.known.lock();
         let delta = Delta {
-            nodes: nodes.iter().filter(|(id, node)| known.nodes.get(*id) != Some(node)).map(|(_, n)| n.clone()).collect(),
+            nodes: nodes
+                .iter()
+                .filter(|(id, node)| known.nodes.get(*id) != Some(node))
+                .map(|(_, n)| n.clone())
+                .collect(),
             gone: known.nodes.keys().filter(|id| !nodes.contains_key(*id)).cloned().collect(),
         };
         known.records = records;

@@ -129,9 +129,10 @@ pub struct TestSent {
 async fn create(
     State(state): State<AppState>,
     principal: Principal,
-    Body(new): Body<NewEndpoint>,
+    new: Result<Body<NewEndpoint>, Error>,
 ) -> Result<(StatusCode, Json<CreatedEndpoint>), Error> {
     principal.require(Permission::WebhookManage)?;
+    let Body(new) = new?;
     check(&state, Some(&new.url), Some(&new.types))?;
     let secret = Secret::fresh();
     let mut tx = state.store.tenant(principal.tenant).await?;
@@ -202,9 +203,10 @@ async fn change(
     State(state): State<AppState>,
     principal: Principal,
     Path(endpoint): Path<String>,
-    Body(change): Body<EndpointChange>,
+    change: Result<Body<EndpointChange>, Error>,
 ) -> Result<Json<Endpoint>, Error> {
     principal.require(Permission::WebhookManage)?;
+    let Body(change) = change?;
     check(&state, change.url.as_deref(), change.types.as_deref())?;
     let mut tx = state.store.tenant(principal.tenant).await?;
     let endpoint: Endpoint = sqlx::query_as(

@@ -79,8 +79,7 @@ impl Sender {
         let Ok(url) = address::receiver(attempt.url, self.reach) else {
             return Outcome::failed("the address is not allowed");
         };
-        let headers =
-            signature::headers(attempt.secrets, &attempt.message, now.timestamp(), attempt.body.as_bytes());
+        let headers = signature::headers(attempt.secrets, &attempt.message, now.timestamp(), attempt.body.as_bytes());
         let request = self
             .client
             .post(url)
@@ -118,7 +117,9 @@ fn is_not_public(error: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
         if error.downcast_ref::<address::AddressError>().is_some()
-            || error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+            || error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
         {
             return true;
         }

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn what_must_not_verify() {
-        for wrong in ["", "v1,", "v1", SIGNED.strip_prefix("v1,").unwrap(), &SIGNED.replace("v1", "v2"), "v1,garbage%"] {
+        for wrong in ["", "v1,", "v1", SIGNED.strip_prefix("v1,").unwrap(), &SIGNED.replace("v1", "v2"), "v1,garbage%"]
+        {
             assert_eq!(check(&given(wrong), AT), Err(VerifyError::Signature), "{wrong:?}");
         }
         assert_eq!(check(&given(SIGNED), AT + 301), Err(VerifyError::Timestamp));

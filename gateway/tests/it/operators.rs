@@ -98,8 +98,12 @@ async fn nodes_that_do_not_answer_are_shown_as_such_and_only_operators_look() {
     let operator = api.key(Role::Operator).await;
     let get = async |path: &str, key: &str| api.send(Api::request("GET", path, &[("x-api-key", key)], None)).await;
     let nodes = get("/api/v1/nodes", &operator).await.expect(200);
-    let states: Vec<_> = nodes.body["nodes"].as_array().unwrap().iter().map(|node| (&node["id"], &node["state"])).collect();
-    assert_eq!(format!("{states:?}"), r#"[(String("node-a"), String("SERVING")), (String("node-dead"), String("UNREACHABLE"))]"#);
+    let states: Vec<_> =
+        nodes.body["nodes"].as_array().unwrap().iter().map(|node| (&node["id"], &node["state"])).collect();
+    assert_eq!(
+        format!("{states:?}"),
+        r#"[(String("node-a"), String("SERVING")), (String("node-dead"), String("UNREACHABLE"))]"#
+    );
     for path in ["/api/v1/nodes", "/api/v1/actors", "/api/v1/actors/stream", "/api/v1/interviews/states"] {
         assert_eq!(get(path, &api.tenant.api_key).await.status, 403, "{path}");
         assert_eq!(api.send(Api::request("GET", path, &[], None)).await.status, 401, "{path}");

@@ -58,7 +58,8 @@ async fn events(api: &Api, id: InterviewId) -> Vec<Payload> {
     rows.into_iter()
         .map(|(headers, topic, payload)| {
             let headers = headers.as_object().unwrap().iter();
-            let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned().into())).collect();
+            let headers =
+                headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned().into())).collect();
             Event::decode(maya_protocol::topic::Topic::named(&topic).unwrap(), &headers, &payload).unwrap().payload
         })
         .filter(|payload| match payload {
@@ -89,8 +90,10 @@ async fn an_interview_past_its_time_expires_and_its_session_is_told() {
     assert_eq!(reconciler(&api, impatient()).pass().await.unwrap().expired, 1);
     assert_eq!(state(&api, &live).await.0, "EXPIRED");
     let told = events(&api, interview(&id)).await;
-    let is_expire = |payload: &Payload| matches!(payload, Payload::SessionCommand(event)
-        if event.session_id == session && event.command == Command::Expire);
+    let is_expire = |payload: &Payload| {
+        matches!(payload, Payload::SessionCommand(event)
+        if event.session_id == session && event.command == Command::Expire)
+    };
     assert_eq!(told.iter().filter(|payload| is_expire(payload)).count(), 1);
     let tasks = api.get("/api/v1/tasks?state=OPEN").await.expect(200);
     assert!(tasks.body["items"].as_array().unwrap().is_empty(), "{}", tasks.body);

@@ -20,7 +20,8 @@ async fn with_key(api: &Api, key: &str, method: &str, path: &str) -> u16 {
 #[tokio::test]
 async fn a_key_is_shown_once_narrowed_by_its_scopes_rotated_and_revoked() {
     let api = Api::start_with(|settings| settings.credential_cache = std::time::Duration::ZERO).await;
-    let made = api.post(KEYS, json!({"name": "ci", "role": "RECRUITER", "scopes": ["interview:read"]})).await.expect(201);
+    let made =
+        api.post(KEYS, json!({"name": "ci", "role": "RECRUITER", "scopes": ["interview:read"]})).await.expect(201);
     let key = made.body["apiKey"].as_str().unwrap().to_owned();
     assert!(key.starts_with(&format!("maya_{}_", made.body["prefix"].as_str().unwrap())));
     let list = api.get(KEYS).await.expect(200);
@@ -67,10 +68,15 @@ async fn a_skill_is_embedded_and_stays_the_tenants_own() {
     let skill = json!({"name": "Wound care", "description": "Cleans and dresses wounds.", "aliases": ["dressing"]});
     let added = api.post(SKILLS, skill.clone()).await.expect(201);
     api.post(SKILLS, skill).await.expect(409);
-    assert_eq!(api.post(SKILLS, json!({"name": " ", "aliases": [""]})).await.expect(422).wrong(), ["name", "aliases[0]"]);
+    assert_eq!(
+        api.post(SKILLS, json!({"name": " ", "aliases": [""]})).await.expect(422).wrong(),
+        ["name", "aliases[0]"]
+    );
     let mut tx = api.store.tenant(api.tenant.tenant_id).await.unwrap();
-    let (space, norm): (String, f64) =
-        sqlx::query_as("select space, (embedding <#> embedding)::float8 from skills").fetch_one(tx.conn()).await.unwrap();
+    let (space, norm): (String, f64) = sqlx::query_as("select space, (embedding <#> embedding)::float8 from skills")
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
     assert_eq!(space, "hash-embedder/1");
     assert!((norm + 1.0).abs() < 1e-3, "a unit vector: {norm}");
     drop(tx);
@@ -131,7 +137,9 @@ async fn recordings_are_listed_and_streamed_behind_the_permission() {
 #[tokio::test]
 async fn the_dashboard_is_served_with_its_policy_and_needs_no_key() {
     let api = Api::start().await;
-    for (path, media_type) in [("/dashboard", "text/html; charset=utf-8"), ("/assets/dashboard/main.js", "text/javascript; charset=utf-8")] {
+    for (path, media_type) in
+        [("/dashboard", "text/html; charset=utf-8"), ("/assets/dashboard/main.js", "text/javascript; charset=utf-8")]
+    {
         let answer = api.send(Api::request("GET", path, &[], None)).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), media_type);

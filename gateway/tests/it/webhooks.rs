@@ -160,8 +160,10 @@ async fn a_receiver_that_asks_to_wait_is_left_alone_for_as_long() {
 async fn a_receiver_that_is_gone_is_disabled_and_one_that_never_works_is_given_up_and_can_be_replayed() {
     let api = Api::start().await;
     let _worker = deliver(&api, quick());
-    let (gone, broken) =
-        (Receiver::start(&[Does::Answers("410 Gone", "")]).await, Receiver::start(&[Does::Answers("503 No", "")]).await);
+    let (gone, broken) = (
+        Receiver::start(&[Does::Answers("410 Gone", "")]).await,
+        Receiver::start(&[Does::Answers("503 No", "")]).await,
+    );
     let (gone_id, _) = endpoint(&api, &gone.url, &[]).await;
     let (broken_id, _) = endpoint(&api, &broken.url, &[]).await;
     incomplete(&api, None).await;
@@ -184,7 +186,8 @@ async fn a_receiver_that_is_gone_is_disabled_and_one_that_never_works_is_given_u
 #[tokio::test]
 async fn one_slow_receiver_blocks_no_other() {
     let api = Api::start().await;
-    let settings = WorkerSettings { timeout: Duration::from_secs(60), parallel: 6, parallel_per_receiver: 2, ..quick() };
+    let settings =
+        WorkerSettings { timeout: Duration::from_secs(60), parallel: 6, parallel_per_receiver: 2, ..quick() };
     let _worker = deliver(&api, settings);
     let (slow, good) = (Receiver::start(&[Does::Hangs]).await, Receiver::start(&[OK]).await);
     let (id, _) = endpoint(&api, &slow.url, &[]).await;
@@ -258,9 +261,11 @@ async fn a_rotated_secret_and_the_one_before_it_both_sign() {
 async fn endpoints_are_the_tenants_own_and_only_an_admin_sees_them() {
     let api = Api::start().await;
     let (id, _) = endpoint(&api, "http://127.0.0.1:9/hook", &["interview.started"]).await;
-    let changed = api.call("PATCH", &format!("{WEBHOOKS}/{id}"), &[], Some(json!({"enabled": false}))).await.expect(200);
+    let changed =
+        api.call("PATCH", &format!("{WEBHOOKS}/{id}"), &[], Some(json!({"enabled": false}))).await.expect(200);
     assert_eq!((&changed.body["enabled"], &changed.body["types"][0]), (&json!(false), &json!("interview.started")));
-    let wrong = api.post(WEBHOOKS, json!({"url": "ftp://x", "types": ["a", "interview.started", "b"]})).await.expect(422);
+    let wrong =
+        api.post(WEBHOOKS, json!({"url": "ftp://x", "types": ["a", "interview.started", "b"]})).await.expect(422);
     assert_eq!(wrong.wrong(), ["url", "types[0]", "types[2]"]);
     let as_key = |key: String| {
         let (api, path) = (&api, format!("{WEBHOOKS}/{id}"));

@@ -8,8 +8,8 @@ use crate::{
 use async_trait::async_trait;
 use maya_protocol::{
     event::{
-        AssessmentOutcome, AssessmentReady, Event, InterviewCompleted, Payload, PlanCreated, PlanOutcome, SessionChange,
-        SessionChanged,
+        AssessmentOutcome, AssessmentReady, Event, InterviewCompleted, Payload, PlanCreated, PlanOutcome,
+        SessionChange, SessionChanged,
     },
     ids::InterviewId,
     session::Outcome,
@@ -128,7 +128,11 @@ async fn session_changed(tx: &mut TenantTx, row: &mut InterviewRow, event: &Sess
     Ok(())
 }
 
-async fn session_ended(tx: &mut TenantTx, row: &mut InterviewRow, event: &InterviewCompleted) -> Result<(), StoreError> {
+async fn session_ended(
+    tx: &mut TenantTx,
+    row: &mut InterviewRow,
+    event: &InterviewCompleted,
+) -> Result<(), StoreError> {
     let actor = Actor::part("interviewer");
     let reason = Some(event.reason.as_str());
     let ended = match event.outcome {
@@ -164,7 +168,11 @@ async fn end_session(tx: &mut TenantTx, event: &InterviewCompleted) -> Result<()
     Ok(())
 }
 
-async fn assessment_ready(tx: &mut TenantTx, row: &mut InterviewRow, event: &AssessmentReady) -> Result<(), StoreError> {
+async fn assessment_ready(
+    tx: &mut TenantTx,
+    row: &mut InterviewRow,
+    event: &AssessmentReady,
+) -> Result<(), StoreError> {
     const ASSESSOR: &str = "assessor";
     // a second answer to one asking, or one that came after the interview was given up
     let is_late = matches!(row.state, InterviewState::AssessmentReady | InterviewState::AssessmentRejected);

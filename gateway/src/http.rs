@@ -50,9 +50,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJson {
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(inner)
-            if inner.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
-        {
+        BytesRejection::FailedToBufferBody(inner) if inner.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             Error::TooLarge
         }
         other => Error::BadRequest(other.body_text()),
@@ -62,7 +60,8 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Erro
 /// `application/json`, `application/merge-patch+json` and their like; or nothing said.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(declared) = headers.get(header::CONTENT_TYPE) else { return true };
-    let essence = declared.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence =
+        declared.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 

@@ -30,12 +30,7 @@ pub async fn create(store: &Store, tenant: TenantId, name: &str, role: Role) -> 
     Ok(CreatedKey { id, tenant_id: tenant, role, prefix: key.prefix, api_key: key.key })
 }
 
-pub(crate) async fn insert(
-    tx: &mut SystemTx,
-    tenant: TenantId,
-    name: &str,
-    role: Role,
-) -> Result<NewKey, StoreError> {
+pub(crate) async fn insert(tx: &mut SystemTx, tenant: TenantId, name: &str, role: Role) -> Result<NewKey, StoreError> {
     Ok(insert_with_id(tx, tenant, name, role).await?.1)
 }
 

@@ -15,7 +15,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match AxumQuery::<T>::from_request_parts(parts, state).await {
             Ok(AxumQuery(query)) => Ok(Self(query)),
             Err(rejection) => {
-                let text = std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), |e| e.to_string());
+                let text =
+                    std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), |e| e.to_string());
                 let (field, message) = text.split_once(": ").unwrap_or(("query", &text));
                 Err(Error::field(field, message))
             }

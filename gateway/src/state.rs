@@ -115,7 +115,8 @@ pub struct AppState(Arc<Shared>);
 impl AppState {
     /// From what the process gives.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, bus, registry, clock, settings, join_key, sealing, peers, embedder, blobs, readiness } = parts;
+        let Parts { store, bus, registry, clock, settings, join_key, sealing, peers, embedder, blobs, readiness } =
+            parts;
         let jwt = JwtVerifier::new(settings.jwt.clone(), clock.clone());
         let credentials = Credentials::new(store.clone(), clock.clone(), jwt, settings.credential_cache);
         let watch = Watch::new(registry.clone(), peers.clone(), WatchSettings::default());

@@ -5,7 +5,7 @@ use crate::tenants::TenantSettings;
 use dashmap::DashMap;
 use maya_protocol::{clock::SharedClock, ids::TenantId};
 use maya_store::{Store, StoreError};
-use rand::{RngCore, rngs::OsRng, TryRngCore};
+use rand::{RngCore, TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
 use sqlx::{Row, types::Json};
 use std::{

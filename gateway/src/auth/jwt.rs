@@ -65,13 +65,7 @@ impl JwtVerifier {
             let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build();
             client.inspect_err(|error| tracing::error!(error = %error, "cannot fetch token keys")).ok()
         });
-        Some(Self {
-            settings,
-            clock,
-            http,
-            keys: RwLock::default(),
-            fetching: tokio::sync::Mutex::default(),
-        })
+        Some(Self { settings, clock, http, keys: RwLock::default(), fetching: tokio::sync::Mutex::default() })
     }
 
     pub(super) async fn verify(&self, token: &str) -> Result<Claims, Found> {

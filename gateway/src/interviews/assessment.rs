@@ -254,8 +254,12 @@ fn quote(entry: &Object<'_>, said: &[Turn]) -> Quote {
     } else if !text.is_empty() {
         match said.iter().find(|turn| turn.turn_id == turn_id) {
             None => entry.wrong("turnId", "is not a turn of the transcript"),
-            Some(turn) if turn.speaker != Speaker::Candidate => entry.wrong("turnId", "is not a turn of the candidate's"),
-            Some(turn) if !turn.text.contains(&text) => entry.wrong("text", "does not occur in that turn, letter for letter"),
+            Some(turn) if turn.speaker != Speaker::Candidate => {
+                entry.wrong("turnId", "is not a turn of the candidate's")
+            }
+            Some(turn) if !turn.text.contains(&text) => {
+                entry.wrong("text", "does not occur in that turn, letter for letter")
+            }
             Some(_) => {}
         }
     }

@@ -75,7 +75,8 @@ pub async fn change(
     save(&mut tx, &mut row, &principal, &body.0).await?;
     if needs_a_person(&row.missing) {
         if row.state == InterviewState::Received {
-            workflow::transition(&mut tx, &mut row, InterviewState::InfoNeeded, None, &Actor::part(&principal.name)).await?;
+            workflow::transition(&mut tx, &mut row, InterviewState::InfoNeeded, None, &Actor::part(&principal.name))
+                .await?;
             let event = Event::new(principal.tenant, state.clock.utc(), info_needed(&row));
             tx.publish(&event, None).await?;
         }

@@ -54,14 +54,16 @@ impl Filter {
         let mut errors = Vec::new();
         let states = self.state.as_deref().filter(|text| !text.is_empty()).map(|names| {
             let read = |name: &str| name.trim().parse::<InterviewState>();
-            names.split(',').filter_map(|name| match read(name) {
-                Ok(state) => Some(state.as_str()),
-                Err(_) => {
-                    errors.push(FieldError::new("state", format!("`{name}` is not a state")));
-                    None
-                }
-            })
-            .collect()
+            names
+                .split(',')
+                .filter_map(|name| match read(name) {
+                    Ok(state) => Some(state.as_str()),
+                    Err(_) => {
+                        errors.push(FieldError::new("state", format!("`{name}` is not a state")));
+                        None
+                    }
+                })
+                .collect()
         });
         let from = self.from.as_deref().filter(|text| !text.is_empty()).and_then(|text| {
             // `+` of an offset reads as a blank in a query that was not escaped

@@ -56,7 +56,8 @@ fn section(section: &Object<'_>) -> Section {
 }
 
 fn question(question: &Object<'_>) -> Question {
-    let keywords = question.get("signalKeywords").map(|value| serde_json::from_value::<Vec<Vec<String>>>(value.clone()));
+    let keywords =
+        question.get("signalKeywords").map(|value| serde_json::from_value::<Vec<Vec<String>>>(value.clone()));
     if matches!(keywords, Some(Err(_))) {
         question.wrong("signalKeywords", "must be an array of arrays of strings");
     }
@@ -111,8 +112,12 @@ mod tests {
         let Err(Error::Invalid(errors)) = read(&body, &plan(), 10, "user:a") else { panic!("it was accepted") };
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         for field in [
-            "sections", "sections[0].title", "sections[0].questions[1].id", "sections[0].questions[2].id",
-            "sections[0].questions[2].text", "sections[0].questions[2].difficulty",
+            "sections",
+            "sections[0].title",
+            "sections[0].questions[1].id",
+            "sections[0].questions[2].id",
+            "sections[0].questions[2].text",
+            "sections[0].questions[2].difficulty",
         ] {
             assert!(fields.contains(&field), "{field} is missing in {fields:?}");
         }

@@ -27,12 +27,14 @@ pub(crate) async fn open_task(tx: &mut TenantTx, interview: &InterviewRow, kind:
 /// Closes an interview's open tasks: someone did them, or nobody need any more.
 pub(crate) async fn close_tasks(tx: &mut TenantTx, interview: &InterviewRow, by: &str) -> Result<(), StoreError> {
     let now = tx.store().clock().utc();
-    sqlx::query("update tasks set state = 'DONE', done_at = $2, done_by = $3 where interview_id = $1 and state = 'OPEN'")
-        .bind(interview.id.0)
-        .bind(now)
-        .bind(by)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "update tasks set state = 'DONE', done_at = $2, done_by = $3 where interview_id = $1 and state = 'OPEN'",
+    )
+    .bind(interview.id.0)
+    .bind(now)
+    .bind(by)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

@@ -66,7 +66,10 @@ fn language(root: &Object<'_>, settings: &GatewaySettings) -> Option<String> {
     let text = root.text("language", SHORT)?;
     let spoken = settings.languages.iter().find(|known| known.eq_ignore_ascii_case(&text));
     if spoken.is_none() {
-        root.wrong("language", format!("no configured voice speaks it; these are spoken: {}", settings.languages.join(", ")));
+        root.wrong(
+            "language",
+            format!("no configured voice speaks it; these are spoken: {}", settings.languages.join(", ")),
+        );
     }
     spoken.cloned()
 }
@@ -169,9 +172,22 @@ mod tests {
         .unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         for field in [
-            "externalId", "callbackUrl", "language", "durationMinutes", "expiresAt", "candidate.name",
-            "candidate.email", "candidate.resume", "position.title", "position.level", "position.description",
-            "skills[0].name", "skills[0].level", "skills[1]", "skills[2].mustHave", "metadata",
+            "externalId",
+            "callbackUrl",
+            "language",
+            "durationMinutes",
+            "expiresAt",
+            "candidate.name",
+            "candidate.email",
+            "candidate.resume",
+            "position.title",
+            "position.level",
+            "position.description",
+            "skills[0].name",
+            "skills[0].level",
+            "skills[1]",
+            "skills[2].mustHave",
+            "metadata",
         ] {
             assert!(fields.contains(&field), "{field} is missing in {fields:?}");
         }
@@ -179,11 +195,13 @@ mod tests {
     }
 
     fn json_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
         leaf.prop_recursive(3, 16, 3, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[a-c]", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
+                prop::collection::btree_map("[a-c]", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

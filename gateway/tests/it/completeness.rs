@@ -36,7 +36,8 @@ async fn missing_data_waits_for_a_person_who_completes_and_waives() {
     // one thing at a time, and both kinds of mistakes in one answer
     let wrong = patch(&[], json!({"durationMinutes": 999, "waive": ["candidate.email", "nothing"]})).await.expect(422);
     assert_eq!(wrong.wrong(), ["durationMinutes", "waive", "waive"]);
-    let still = patch(&[], json!({"candidate": {"email": "ada@example.com"}, "skills": [{"name": "Rust"}]})).await.expect(200);
+    let still =
+        patch(&[], json!({"candidate": {"email": "ada@example.com"}, "skills": [{"name": "Rust"}]})).await.expect(200);
     assert_eq!(still.body["state"], "INFO_NEEDED");
     assert_eq!(still.body["candidate"]["name"], "Ada");
     assert_eq!(still.body["language"], "en-US");

@@ -21,8 +21,10 @@ async fn a_complete_interview_goes_to_the_planner() {
     for (field, sent) in complete().as_object().unwrap() {
         assert_eq!(&read.body[field], sent, "{field}");
     }
-    let outbox: Vec<(String, String)> =
-        sqlx::query_as("select topic, key from outbox").fetch_all(api.store.system().await.unwrap().conn()).await.unwrap();
+    let outbox: Vec<(String, String)> = sqlx::query_as("select topic, key from outbox")
+        .fetch_all(api.store.system().await.unwrap().conn())
+        .await
+        .unwrap();
     assert_eq!(outbox, [("skill.validation.requested".to_owned(), created.id())]);
     let audit = api.get(&format!("{INTERVIEWS}/{}/events", created.id())).await.expect(200);
     let actions: Vec<&Value> = audit.body["items"].as_array().unwrap().iter().map(|entry| &entry["action"]).collect();
@@ -39,8 +41,15 @@ async fn what_cannot_be_read_is_refused_with_everything_that_is_wrong() {
     let answer = api.post(INTERVIEWS, wrong).await.expect(422);
     let told: HashSet<&str> = answer.wrong().into_iter().collect();
     let expected = [
-        "durationMinutes", "language", "expiresAt", "callbackUrl", "candidate.email", "position.level",
-        "skills[0].name", "skills[0].mustHave", "metadata",
+        "durationMinutes",
+        "language",
+        "expiresAt",
+        "callbackUrl",
+        "candidate.email",
+        "position.level",
+        "skills[0].name",
+        "skills[0].mustHave",
+        "metadata",
     ];
     assert_eq!(told, HashSet::from(expected));
     assert_eq!(answer.header("content-type"), "application/problem+json");

@@ -121,9 +121,7 @@ async fn tokens_of_a_key_set_are_checked_by_their_key() {
     })
     .await;
     let now = api.clock.utc().timestamp();
-    let claims = |issuer: &str| {
-        json!({"tenant": api.tenant.tenant_id, "role": "VIEWER", "sub": "ada", "exp": now + 60, "iss": issuer})
-    };
+    let claims = |issuer: &str| json!({"tenant": api.tenant.tenant_id, "role": "VIEWER", "sub": "ada", "exp": now + 60, "iss": issuer});
     let with = async |kid: &str, claims: Value, key: &EncodingKey| {
         let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::EdDSA) };
         let bearer = format!("Bearer {}", encode(&header, &claims, key).unwrap());

@@ -63,7 +63,13 @@ async fn topics_in_reverse_order_lead_to_the_same_place() {
     assert_eq!(
         states,
         [
-            "RECEIVED", "VALIDATING_SKILLS", "PENDING", "APPROVED", "IN_PROGRESS", "COMPLETED", "ASSESSING",
+            "RECEIVED",
+            "VALIDATING_SKILLS",
+            "PENDING",
+            "APPROVED",
+            "IN_PROGRESS",
+            "COMPLETED",
+            "ASSESSING",
             "ASSESSMENT_READY"
         ]
     );
@@ -74,7 +80,10 @@ async fn topics_in_reverse_order_lead_to_the_same_place() {
     assert_eq!(
         types,
         [
-            "interview.plan_generated", "interview.approved", "interview.started", "interview.completed",
+            "interview.plan_generated",
+            "interview.approved",
+            "interview.started",
+            "interview.completed",
             "interview.assessment_ready"
         ]
     );
@@ -142,7 +151,9 @@ async fn a_refused_plan_or_assessment_fails_the_interview_with_its_reason() {
 #[tokio::test]
 async fn a_session_that_failed_or_expired_is_not_assessed() {
     let api = Api::start().await;
-    for (outcome, state) in [(Outcome::Failed, "FAILED"), (Outcome::Expired, "EXPIRED"), (Outcome::Cancelled, "CANCELLED")] {
+    for (outcome, state) in
+        [(Outcome::Failed, "FAILED"), (Outcome::Expired, "EXPIRED"), (Outcome::Cancelled, "CANCELLED")]
+    {
         let (id, session) = api.approved().await;
         api.tell(started(&api, &id, session)).await;
         api.until(&id, "IN_PROGRESS").await;

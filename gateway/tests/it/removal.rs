@@ -19,7 +19,10 @@ async fn any_live_interview_can_be_called_off_and_its_session_is_told() {
     let early = api.post(INTERVIEWS, json!({})).await.expect(201).id();
     let cancelled =
         api.post(&format!("{INTERVIEWS}/{early}/cancel"), json!({"reason": "hired already"})).await.expect(200);
-    assert_eq!((&cancelled.body["state"], &cancelled.body["stateReason"]), (&json!("CANCELLED"), &json!("hired already")));
+    assert_eq!(
+        (&cancelled.body["state"], &cancelled.body["stateReason"]),
+        (&json!("CANCELLED"), &json!("hired already"))
+    );
     let tasks = api.get("/api/v1/tasks?state=OPEN").await;
     assert_eq!(tasks.body["items"], json!([]));
     let again = api.act(&format!("{INTERVIEWS}/{early}/cancel")).await.expect(409);

@@ -68,9 +68,9 @@ impl Answer {
     }
     /// The paths of the wrong fields.
     pub fn wrong(&self) -> Vec<&str> {
-        self.body["errors"].as_array().map_or_else(Vec::new, |errors| {
-            errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
-        })
+        self.body["errors"]
+            .as_array()
+            .map_or_else(Vec::new, |errors| errors.iter().map(|error| error["field"].as_str().unwrap()).collect())
     }
 }
 

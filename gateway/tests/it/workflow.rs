@@ -30,7 +30,8 @@ async fn a_plan_is_edited_rejected_written_anew_and_approved() {
     edited["sections"][0]["minutes"] = 30.into();
     edited["sections"][0]["questions"][1] = json!({"id": "q9", "text": "Why Rust?", "difficulty": "EXPERT"});
     let etag = plan.header("etag");
-    let written = api.call("PUT", &format!("{path}/plan"), &[("if-match", etag)], Some(edited.clone())).await.expect(200);
+    let written =
+        api.call("PUT", &format!("{path}/plan"), &[("if-match", etag)], Some(edited.clone())).await.expect(200);
     assert!(written.body["version"].as_i64() > plan.body["version"].as_i64());
     api.call("PUT", &format!("{path}/plan"), &[("if-match", etag)], Some(edited)).await.expect(412);
     api.call("POST", &format!("{path}/plan/approve"), &[("if-match", etag)], None).await.expect(412);
@@ -70,12 +71,11 @@ async fn a_plan_is_edited_rejected_written_anew_and_approved() {
     assert_eq!(link.body["expiresAt"], "2099-12-31T00:00:00Z");
     let session: SessionId = link.body["sessionId"].as_str().unwrap().parse().unwrap();
     let token = link.body["token"].as_str().unwrap();
-    let claims = JoinKey::new(b"a join key of thirty-two bytes...").verify(token, session, api.tenant.tenant_id).unwrap();
+    let claims =
+        JoinKey::new(b"a join key of thirty-two bytes...").verify(token, session, api.tenant.tenant_id).unwrap();
     assert_eq!(claims.interview, interview(&id));
-    let expected = format!(
-        "http://127.0.0.1:8080/join?sessionId={session}&tenantId={}&token={token}",
-        api.tenant.tenant_id
-    );
+    let expected =
+        format!("http://127.0.0.1:8080/join?sessionId={session}&tenantId={}&token={token}", api.tenant.tenant_id);
     assert_eq!(link.body["joinUrl"], expected);
 }
 
@@ -174,11 +174,10 @@ async fn an_assessment_is_rejected_written_by_hand_and_approved() {
 
     let approved = api.post(&format!("{path}/assessment/approve"), json!({})).await.expect(200);
     assert_eq!(approved.body["state"], "ASSESSMENT_COMPLETED");
-    let told: Vec<u8> =
-        sqlx::query_scalar("select payload from outbox where topic = 'interview.assessment.completed'")
-            .fetch_one(api.store.system().await.unwrap().conn())
-            .await
-            .unwrap();
+    let told: Vec<u8> = sqlx::query_scalar("select payload from outbox where topic = 'interview.assessment.completed'")
+        .fetch_one(api.store.system().await.unwrap().conn())
+        .await
+        .unwrap();
     let told: Value = serde_json::from_slice(&told).unwrap();
     assert_eq!((&told["recommendation"], &told["externalId"]), (&json!("STRONG_YES"), &json!("ats-4711")));
     for action in ["assessment/approve", "assessment/reject", "cancel", "session"] {
@@ -203,7 +202,8 @@ async fn the_audit_log_is_paged_and_followed() {
     let (status, body) = api.head(Api::request("GET", &path, &headers, None)).await;
     assert_eq!(status, 200);
     let follows = read_until(body, "APPROVED");
-    let (text, approved) = tokio::join!(follows, api.act(&format!("{INTERVIEWS}/{id}/plan/approve")));
+    let approve = format!("{INTERVIEWS}/{id}/plan/approve");
+    let (text, approved) = tokio::join!(follows, api.act(&approve));
     approved.expect(200);
     assert!(!text.contains("interview.created"), "it resumes after the event that was seen");
     assert!(text.contains("VALIDATING_SKILLS") && text.contains("event: audit"), "{text}");

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use maya_embedded::{Cache, PrivatePostgres};
 use maya_protocol::{
     bus::{
-        Bus, SharedBus, TopicSettings,
+        SharedBus, TopicSettings,
         embedded::EmbeddedBus,
         kafka::{KafkaBus, KafkaSettings},
     },

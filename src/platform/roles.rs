@@ -137,7 +137,6 @@ impl Start<'_> {
             },
             rate_limit: config.limits.requests_per_minute,
             max_body_bytes: config.limits.max_body_bytes,
-            grace: Duration::from_secs(config.interview.grace_seconds),
             ..GatewaySettings::new(public)
         };
         let Connected { store, bus, registry, .. } = self.connected;

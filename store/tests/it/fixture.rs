@@ -1,6 +1,6 @@
 //! A fresh, migrated database, and rows to put in it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use maya_protocol::{
     clock::{self, SharedClock},
     event::{Command, Event, InfoNeeded, SessionCommand},
@@ -29,8 +29,9 @@ pub fn clock() -> SharedClock {
     clock::system()
 }
 
+/// Now, as exactly as the wire tells it.
 pub fn now() -> DateTime<Utc> {
-    clock().utc()
+    clock().utc().trunc_subsecs(6)
 }
 
 pub async fn tenant(store: &Store) -> TenantId {

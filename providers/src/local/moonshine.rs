@@ -10,7 +10,7 @@ use super::worker::Worker;
 use crate::{
     ProviderError,
     stt::{SpeechToText, SttConfig, SttEvent, SttInput, SttStream},
-    vad::VoiceActivity,
+    vad::{FRAME, VoiceActivity},
 };
 use async_trait::async_trait;
 use segment::{Loudness, Segmenter};
@@ -28,7 +28,7 @@ const BEHIND: usize = 512;
 const NOW: u64 = 0;
 const WHEN_FREE: u64 = 1;
 /// Fewer frames of speech than this (of 32 ms) with one of [`JUNK`]'s words is a noise, not a word.
-const DOUBTFUL: usize = 12;
+const DOUBTFUL: usize = 15;
 /// What the model makes of noises.
 const JUNK: [&str; 9] = ["", "you", "thank you", "thanks", "bye", "oh", "the", "uh", "i"];
 
@@ -187,7 +187,15 @@ impl Ear {
 
 async fn recognize(worker: &Worker<ffi::Transcriber>, due: u64, piece: &[i16]) -> Result<String, ProviderError> {
     let samples: Vec<f32> = piece.iter().map(|s| f32::from(*s) / 32_768.0).collect();
-    worker.run(due, move |transcriber| transcriber.transcribe(&samples)).await
+    worker
+        .run(due, move |transcriber| {
+            let lines = transcriber.transcribe(&samples)?;
+            // The library cuts again; what it makes of the crumbs ("Thank you.") was not said.
+            let frames = |seconds: f32| (seconds * 16_000.0) as usize / FRAME;
+            let said = lines.iter().filter(|(text, seconds)| lines.len() == 1 || !is_junk(text, frames(*seconds)));
+            Ok(said.map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" "))
+        })
+        .await
 }
 
 fn join(whole: &mut String, text: &str) {

@@ -99,8 +99,8 @@ impl Transcriber {
         Ok(Self { handle, transcribe, free })
     }
 
-    /// Recognises one piece (16 kHz, mono, -1 to 1).
-    pub(super) fn transcribe(&mut self, samples: &[f32]) -> Result<String, ProviderError> {
+    /// Recognises one piece (16 kHz, mono, -1 to 1): the lines the library made of it, with their seconds.
+    pub(super) fn transcribe(&mut self, samples: &[f32]) -> Result<Vec<(String, f32)>, ProviderError> {
         let mut out: *const Transcript = ptr::null();
         // SAFETY: `samples` outlives the call; `out` then points to memory of the transcriber, good until its next call,
         // which `&mut self` keeps away while we copy.
@@ -109,18 +109,17 @@ impl Transcriber {
         if code != 0 || out.is_null() {
             return Err(ProviderError::retry("moonshine", format!("recognition failed: code {code}")));
         }
-        let mut text = String::new();
+        let mut lines = Vec::new();
         // SAFETY: as above; `lines` has `count` entries whose `text` is null or ends in NUL.
         unsafe {
             let transcript = &*out;
             for line in (0..transcript.count as usize).map(|i| &*transcript.lines.add(i)) {
                 if !line.text.is_null() {
-                    text.push_str(CStr::from_ptr(line.text).to_string_lossy().trim());
-                    text.push(' ');
+                    lines.push((CStr::from_ptr(line.text).to_string_lossy().trim().to_owned(), line.duration));
                 }
             }
         }
-        Ok(text.trim().to_owned())
+        Ok(lines)
     }
 }
 

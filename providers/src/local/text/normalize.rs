@@ -297,7 +297,7 @@ fn decade(text: &str) -> Option<String> {
     let value: u64 = n.parse().ok()?;
     match n.len() {
         4 => Some(numbers::plural(&numbers::year(value))),
-        2 if value >= 20 && value % 10 == 0 => Some(numbers::plural(&numbers::cardinal(value))),
+        2 if value >= 20 && value.is_multiple_of(10) => Some(numbers::plural(&numbers::cardinal(value))),
         _ => None,
     }
 }

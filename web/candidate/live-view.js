@@ -43,12 +43,14 @@ export class LiveView {
     this.voice = words.voice;
     $('state').dataset.state = shown;
     $('orb').dataset.voice = words.voice;
-    if ($('state-title').textContent !== words.title) $('state-title').textContent = words.title;
     this.hint();
   }
 
   hint(special) {
-    $('state-hint').textContent = special ?? (this.muted ? t('live.mutedHint') : stateWords(this.shown).hint);
+    const words = stateWords(this.shown);
+    const title = this.muted && words.voice === 'you' ? t('live.mutedTitle') : words.title;
+    if ($('state-title').textContent !== title) $('state-title').textContent = title;
+    $('state-hint').textContent = special ?? (this.muted ? t('live.mutedHint') : words.hint);
   }
 
   setMuted(muted) {

@@ -39,7 +39,8 @@ export class MicCheck {
   async list() {
     const devices = await this.microphone.devices();
     const select = $('mic-device');
-    $('mic-device-row').hidden = devices.length < 2;
+    const known = devices.some((device) => device.deviceId === this.microphone.deviceId);
+    $('mic-device-row').hidden = devices.length < 2 || !known;
     select.replaceChildren(...devices.map((device) => new Option(device.label, device.deviceId)));
     select.value = this.microphone.deviceId;
   }

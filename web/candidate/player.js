@@ -139,7 +139,7 @@ export class Player {
     const cut = this.queue.slice(first).filter((s) => turnId === undefined || s.turnId === turnId);
     const after = this.queue.slice(first).filter((s) => !cut.includes(s));
     const current = cut.findLast((s) => s.begun && s.parts.length);
-    if (current) this.mark(current, this.playedSeconds(current));
+    if (current) this.mark(current, toMs(this.playedSeconds(current)));
     const heard = cut.map((s) => ({ turnId: s.turnId, sentence: s.sentence, text: s.text, begun: s.begun, complete: s.begun && this.playedSeconds(s) >= s.seconds - 0.02 }));
     for (const s of cut) this.hush(s);
     const lastPart = before.at(-1)?.parts.at(-1);
@@ -180,10 +180,10 @@ export class Player {
         this.events.onSentence(s);
       }
       if (!s.begun) return;
-      const played = this.playedSeconds(s);
-      const ended = played >= s.seconds - 0.001;
-      const ms = Math.round(played * 1000);
-      if (ended ? ms > s.marked : ms >= Math.max(s.marked, 0) + MARK_EVERY) this.mark(s, played);
+      const ended = this.playedSeconds(s) >= s.seconds - 0.001;
+      const played = ended ? s.seconds : this.playedSeconds(s); // heard to its end = its whole length, exactly
+      const ms = toMs(played, ended);
+      if (ended ? ms > s.marked : ms >= Math.max(s.marked, 0) + MARK_EVERY) this.mark(s, ms);
       if (!ended || !s.closed) return;
       this.queue.shift();
       s.bus.disconnect();
@@ -191,8 +191,7 @@ export class Player {
     }
   }
 
-  mark(s, seconds) {
-    const playedMs = Math.round(seconds * 1000);
+  mark(s, playedMs) {
     s.marked = playedMs;
     this.events.onMark({ turnId: s.turnId, sentence: s.sentence, playedMs });
   }
@@ -218,4 +217,9 @@ export class Player {
     clearInterval(this.timer);
     this.context?.close().catch(() => {});
   }
+}
+
+/** A whole sentence is rounded up, so that the server never waits for the last part of a millisecond. */
+function toMs(seconds, whole = false) {
+  return whole ? Math.ceil(seconds * 1000 - 0.01) : Math.floor(seconds * 1000);
 }

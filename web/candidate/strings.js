@@ -4,11 +4,7 @@
 const en = {
   'app.title': 'Interview',
   'app.titleFor': 'Interview: {title}',
-  'app.skip': 'Skip to the content',
-  'app.noscript': 'This page needs JavaScript to hold a spoken interview.',
   'app.loading': 'One moment, we are opening your interview…',
-
-  'step.of': 'Step {n} of {total}',
 
   'welcome.hello': 'Welcome',
   'welcome.helloName': 'Welcome, {name}',
@@ -62,7 +58,6 @@ const en = {
   'ready.recorded': 'Your voice is recorded, as you agreed.',
   'ready.notRecorded': 'Your voice is not recorded.',
   'ready.join': 'Join the interview',
-  'ready.rejoin': 'Rejoin the interview',
 
   'live.heading': 'The interview',
   'live.left': '{minutes} min left',
@@ -75,22 +70,22 @@ const en = {
   'live.leave': 'Leave',
   'live.captions': 'Captions',
   'live.captionsEmpty': 'What you and Maya say appears here.',
-  'live.captionsHide': 'Hide captions',
-  'live.captionsShow': 'Show captions',
+  'live.captionsHide': 'Hide text',
+  'live.captionsShow': 'Show text',
   'live.newest': 'Go to the newest',
   'live.you': 'You',
   'live.maya': 'Maya',
   'live.yourLevel': 'Your microphone level',
   'live.recording': 'Recording',
   'live.notRecording': 'Not recorded',
-  'live.mutedHint': 'You are muted. Maya cannot hear you.',
+  'live.mutedTitle': 'You are muted',
+  'live.mutedHint': 'Maya cannot hear you.',
   'live.doneHint': 'Thank you. Speak again whenever you like.',
 
   'leave.title': 'Leave the interview?',
   'leave.body': 'The interview ends now and you cannot come back to it. What you have said so far is kept and read by the people who decide.',
   'leave.stay': 'Stay',
   'leave.go': 'End and leave',
-  'leave.leaving': 'Closing the interview…',
 
   'end.title': 'Thank you',
   'end.titleName': 'Thank you, {name}',

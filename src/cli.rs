@@ -17,7 +17,7 @@ pub mod webhook;
 use crate::config::{Config, ConfigErrors, Role};
 use clap::{Parser, Subcommand};
 use maya_protocol::clock;
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 /// AI interviews that sound like a person and leave the decision to people
 #[derive(Debug, Parser)]
@@ -74,8 +74,8 @@ enum Command {
 #[error("not good enough")]
 pub struct Failed;
 
-/// Runs the process's command line.
-pub fn run() -> ExitCode {
+/// Runs the process's command line; returns its exit code.
+pub fn run() -> u8 {
     let cli = Cli::parse();
     // the only provider that is built in; an error means that it is installed already
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -83,19 +83,19 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("maya: {error}");
-            return ExitCode::FAILURE;
+            return 1;
         }
     };
     let result = runtime.block_on(cli.command.run(cli.config));
     // a model's thread may be in the middle of something that nobody waits for any more
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             if !error.is::<Failed>() {
                 eprintln!("maya: {error:#}");
             }
-            if error.is::<ConfigErrors>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<ConfigErrors>() { 2 } else { 1 }
         }
     }
 }

@@ -115,6 +115,11 @@ impl Agenda {
         index < self.question().follow_ups.len() && !self.follow_ups.contains(&index)
     }
 
+    /// The first follow-up of the current question that was not put yet.
+    pub fn open_follow_up(&self) -> Option<usize> {
+        (0..self.question().follow_ups.len()).find(|index| self.may_follow_up(*index))
+    }
+
     /// A question stayed without an answer.
     pub fn count_unanswered(&mut self) {
         self.unanswered += 1;

@@ -132,7 +132,12 @@ impl Machine {
                 Task::Encourage { .. } => (Why::Reply { encourages: true, unanswered: false }, Move::Stay),
                 Task::MoveOn { .. } => (Why::Reply { encourages: false, unanswered: true }, Move::Next),
                 Task::Respond { next: Some(_), .. } => (reply, Move::Next),
-                Task::Respond { next: None, .. } | Task::Repeat { .. } => (reply, Move::Stay),
+                // one that says neither what it asks nor that it closes counts as a follow-up: their number is bounded,
+                // so that a model which never closes is closed for
+                Task::Respond { next: None, .. } => {
+                    (reply, self.agenda.open_follow_up().map_or(Move::Stay, Move::FollowUp))
+                }
+                Task::Repeat { .. } => (reply, Move::Stay),
             };
             self.doing = Doing::Talking(Talk::new(self.next_turn, why, thought, by));
         }

@@ -179,23 +179,27 @@ fn an_interview_goes_through_its_questions_and_closes() {
     let mut world = World::new(3);
     world.put(Input::Joined);
     world.until(Phase::Listening);
-    for n in 0..3 {
+    let mut answers = 0;
+    while world.machine.phase() == Phase::Listening {
         world.put(Input::Onset);
-        world.utter(&format!("Answer {n}."));
-        assert_eq!(world.machine.phase(), if n < 2 { Phase::Thinking } else { Phase::Closing });
-        if n < 2 {
-            world.until(Phase::Listening);
+        world.utter(&format!("Answer {answers}."));
+        answers += 1;
+        assert!(answers < 10, "it asks for ever");
+        while !matches!(world.machine.phase(), Phase::Listening | Phase::Ended) {
+            if world.coming.is_empty() { world.wait(100) } else { world.arrive(0) }
         }
     }
+    // one a question, and the two follow-ups to the last one of a model that does not say that it closes
+    assert_eq!(answers, 5);
     world.until(Phase::Ended);
     assert_eq!(world.completed, Some(Outcome::Completed));
     assert!(world.finished);
-    assert_eq!(world.acknowledged.len(), 3);
+    assert_eq!(world.acknowledged.len(), 5);
     let ids: Vec<u32> = world.recorded.iter().map(|turn| turn.turn_id.0).collect();
     let mut sorted = ids.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    assert_eq!(sorted, (0..8).collect::<Vec<_>>(), "{ids:?}");
+    assert_eq!(sorted, (0..11).collect::<Vec<_>>(), "{ids:?}");
 }
 
 #[test]
@@ -261,8 +265,7 @@ fn a_rebuilt_session_goes_on_where_it_was() {
     assert_eq!(again.said, ["I see.", "And then?"], "the last turn is said again, nothing before it");
     again.utter("Answer 1.");
     again.until(Phase::Listening);
-    again.utter("Answer 2.");
-    again.until(Phase::Ended);
+    assert_eq!(again.machine.agenda.context().question, Some(2));
 }
 
 #[test]

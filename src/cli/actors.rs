@@ -33,8 +33,8 @@ impl Actors {
             if self.json {
                 println!("{answer}");
             } else {
-                let nodes = if answer.is_array() { answer } else { answer["items"].take() };
-                let nodes: Vec<NodeView> = serde_json::from_value(nodes).context("the gateway's answer")?;
+                let nodes: Vec<NodeView> =
+                    serde_json::from_value(answer["nodes"].take()).context("the gateway's answer")?;
                 let clear = if self.watch && std::io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
                 print!("{clear}{}", table(&nodes));
             }

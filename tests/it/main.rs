@@ -1,0 +1,9 @@
+//! The whole system as its users have it: the real binary, real parts, outside clients.
+
+mod bad_input;
+mod browser;
+mod embedded;
+mod harness;
+mod spoken;
+mod lifecycle;
+mod people;

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long an idle worker waits for what other processes took in and for retries.
-const POLL: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_secs(1);
 /// How often something that may pass is tried.
 const MOST_ATTEMPTS: i32 = 20;
 

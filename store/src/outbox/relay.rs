@@ -17,7 +17,7 @@ const BATCH: i64 = 512;
 /// Keys published at the same time.
 const PARALLEL: usize = 64;
 /// How long the relaying process waits for news of other processes.
-const POLL: Duration = Duration::from_millis(40);
+const POLL: Duration = Duration::from_millis(100);
 /// How long a process that does not relay waits before it tries to.
 const STANDBY: Duration = Duration::from_millis(500);
 /// How long a published row is kept for whoever investigates.

@@ -8,7 +8,7 @@ export function drawDetail(root, row) {
   const { item } = row;
   const { actor, node, session, all } = item;
   const heading = document.createElement('h2');
-  heading.textContent = row.isNode ? `node ${node.id}` : session ? 'session' : `${actor.kind}`;
+  heading.textContent = row.isNode ? 'node' : session ? 'session' : `${actor.kind}`;
   root.append(heading);
   if (row.isNode) {
     list(root, [

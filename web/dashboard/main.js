@@ -123,7 +123,7 @@ function refresh(now) {
   $('empty').hidden = list.length > 0 || !dataAt;
   $('empty').textContent = model.totals.nodes === 0 ? 'No node is registered. If interviews should be live, the registry or every interviewer is down.' : 'Nothing matches.';
   const chosen = list.find((row) => row.item.id === grid.selected);
-  if (chosen && !$('detail').hidden && !$('detail').contains(document.activeElement)) drawDetail($('detail-body'), chosen);
+  if (chosen && !$('detail').hidden && !$('detail-body').contains(document.activeElement)) drawDetail($('detail-body'), chosen);
 }
 
 function header() {
@@ -131,6 +131,8 @@ function header() {
   $('count-nodes').textContent = count(t.nodes);
   $('count-nodes-note').textContent = t.notServing ? `${t.notServing} not serving` : '';
   $('count-sessions').textContent = count(t.sessions);
+  $('count-nodes').nextElementSibling.textContent = t.nodes === 1 ? 'node' : 'nodes';
+  $('count-sessions').nextElementSibling.textContent = t.sessions === 1 ? 'session' : 'sessions';
   $('count-actors').textContent = count(t.actors);
   $('count-rate').textContent = rate(t.rate);
   $('count-stuck').textContent = count(t.stuck);

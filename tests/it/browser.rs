@@ -90,7 +90,9 @@ fn shots() -> PathBuf {
 /// The first of these programs that the machine has.
 fn on_path(names: &[&str], package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = names.iter().find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
+    let found = names
+        .iter()
+        .find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
     found.unwrap_or_else(|| panic!("{} is missing: apt-get install {package}, or run ./maya test", names[0]))
 }
 

@@ -22,10 +22,10 @@ mod webhooks;
 
 pub use candidate::Candidate;
 pub use process::Maya;
-pub use rest::{Answer, Interview, Link, Rest};
-pub use site::{Site, Tenant};
+pub use rest::{Interview, Link, Rest};
+pub use site::Site;
 pub use socket::{Conversation, Socket};
-pub use webhooks::{Delivery, Receiver};
+pub use webhooks::Receiver;
 
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -52,7 +52,7 @@ impl Candidate {
     }
 
     /// Joins and holds the interview to its end.
-    pub async fn hold(&self, site: &Site) -> Value {
+    pub async fn hold(self, site: &Site) -> Value {
         self.start(site).report().await
     }
 }

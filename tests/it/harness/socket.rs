@@ -14,6 +14,8 @@ use tokio_tungstenite::{
 
 /// 16 kHz, as the contract's LINEAR16 may be.
 const RATE: u32 = 16_000;
+/// What is said when the lines are used up.
+const NOTHING_TO_ADD: &str = "I have nothing to add.";
 /// Bytes of a chunk: 250 ms.
 const CHUNK: usize = 8_000;
 
@@ -107,8 +109,10 @@ impl Socket {
 /// Maya's audio is marked as heard as soon as it comes, so nobody waits for it.
 #[derive(Debug, Default)]
 pub struct Conversation {
-    /// What is still to be said.
+    /// What is still to be said, the next one last.
     pub lines: Vec<String>,
+    /// What was said, in order.
+    pub said: Vec<String>,
     /// Final transcripts by utterance: acknowledged, so never to be lost.
     pub heard: HashMap<String, String>,
     /// Maya's sentences in order: turn, number, text.
@@ -151,9 +155,9 @@ impl Conversation {
             "STATE" => {
                 self.state = text("state");
                 self.reason = message["reason"].as_str().map(str::to_owned);
-                if self.state == "LISTENING"
-                    && let Some(line) = self.lines.pop()
-                {
+                if self.state == "LISTENING" {
+                    let line = self.lines.pop().unwrap_or_else(|| NOTHING_TO_ADD.to_owned());
+                    self.said.push(line.clone());
                     socket.say(&line).await?;
                 }
             }

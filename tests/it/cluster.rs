@@ -1,0 +1,138 @@
+//! Each role a process of its own, two of each that talk, over a real Kafka (SASL_SSL, SCRAM), Redis and PostgreSQL.
+
+use crate::harness::*;
+use serde_json::json;
+use tokio::sync::{Mutex, OnceCell};
+
+const LINES: [&str; 4] = [
+    "I have been a backend engineer for six years.",
+    "The borrow checker refused a cache that I shared.",
+    "I added an index on the account column.",
+    "I rehearse a migration on a copy first.",
+];
+const REPLIES: &str = "maya_edge_forwarded_total";
+
+/// The processes. They end with the test process.
+struct Cluster {
+    site: Site,
+    gateway: Maya,
+    _agents: Maya,
+    interviewers: Vec<Maya>,
+    edges: Vec<Maya>,
+}
+
+/// One cluster for all tests, one test at a time: topics and node records are the cluster's own.
+async fn cluster() -> &'static Mutex<Cluster> {
+    static SHARED: OnceCell<Mutex<Cluster>> = OnceCell::const_new();
+    SHARED.get_or_init(async || Mutex::new(Cluster::start().await)).await
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let (kafka, redis) = tokio::join!(maya_testkit::kafka(), maya_testkit::redis());
+        let mut site = Site::quick().await;
+        site.set("MAYA_KAFKA__BROKERS", &kafka.sasl_ssl);
+        site.set("MAYA_KAFKA__SECURITY_PROTOCOL", "SASL_SSL");
+        site.set("MAYA_KAFKA__SASL_MECHANISM", "SCRAM-SHA-512");
+        site.set("MAYA_KAFKA__SASL_USERNAME", &kafka.username);
+        site.set("MAYA_KAFKA__SASL_PASSWORD", &kafka.password);
+        site.set("MAYA_KAFKA__CA_FILE", kafka.ca_file.display());
+        site.set("MAYA_REDIS__URL", redis.url());
+        site.set("MAYA_JOIN__KEY", "a join key of thirty-two bytes...");
+        site.set("MAYA_BUS__MEDIA_PARTITIONS", 8);
+        // the first process migrates and makes the topics, as a deployment's job does
+        for command in [&["migrate"][..], &["topics", "--create"]] {
+            let output = site.run(command).await;
+            assert!(output.status.success(), "maya {command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        site.set("MAYA_STARTUP__MIGRATE", false);
+        site.set("MAYA_STARTUP__CREATE_TOPICS", false);
+        let edges = vec![site.serve("edge").await, site.serve("edge").await];
+        site.set("MAYA_EDGE__PUBLIC_URL", edges[0].url("edge"));
+        let interviewers = vec![site.serve("interviewer").await, site.serve("interviewer").await];
+        let (gateway, agents) =
+            tokio::join!(site.serve("gateway"), site.serve("planner,assessor,notifier,recorder"));
+        Self { site, gateway, _agents: agents, interviewers, edges }
+    }
+
+    /// The same link through an edge of our choice, as a load balancer would lead it.
+    fn through(&self, edge: usize, link: &str) -> String {
+        link.replacen(&self.edges[0].url("edge"), &self.edges[edge].url("edge"), 1)
+    }
+
+    async fn forwarded(&self) -> f64 {
+        self.edges[0].metric("edge", REPLIES).await + self.edges[1].metric("edge", REPLIES).await
+    }
+}
+
+/// Talks to the end on one connection.
+async fn to_the_end(conversation: &mut Conversation, socket: &mut Socket) {
+    assert!(conversation.talk(socket, |so_far| so_far.close.is_some()).await, "{conversation:?}");
+    assert_eq!((conversation.state.as_str(), conversation.close), ("ENDED", Some(1000)), "{conversation:?}");
+    assert_eq!(conversation.reason.as_deref(), Some("COMPLETED"), "{conversation:?}");
+}
+
+#[tokio::test]
+async fn two_interviews_at_once_each_through_its_own_edge_and_one_changes_edges() {
+    let cluster = cluster().await.lock().await;
+    let (_, rest) = cluster.site.customer(&cluster.gateway).await;
+    let body = one_skill();
+    let (first, second) = tokio::join!(rest.create(&body), rest.create(&body));
+    let (link, other) = tokio::join!(first.approved(), second.approved());
+    let before = cluster.forwarded().await;
+
+    let moving = async {
+        let mut conversation = Conversation::new(&LINES);
+        let mut socket = Socket::open(&cluster.through(0, &link.join_url)).await.expect("the link is good");
+        assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == 2).await, "{conversation:?}");
+        // a session's words are read by one edge: so on one of the two they cross
+        let mut next = Socket::open(&cluster.through(1, &link.join_url)).await.expect("the link is good there too");
+        let mut replaced = Conversation::default();
+        assert!(replaced.talk(&mut socket, |so_far| so_far.close.is_some()).await, "{replaced:?}");
+        assert_eq!(replaced.close, Some(4001), "a newer socket took over: {replaced:?}");
+        to_the_end(&mut conversation, &mut next).await;
+        conversation
+    };
+    let staying = Candidate::new(&cluster.through(1, &other.join_url)).speak(&LINES).hold(&cluster.site);
+    let (conversation, report) = tokio::join!(moving, staying);
+
+    assert_eq!(report["reason"], "COMPLETED", "{report}");
+    for interview in [&first, &second] {
+        interview.until("ASSESSMENT_READY").await;
+        interview.post("/assessment/approve", json!({})).await.expect(200);
+        interview.until("ASSESSMENT_COMPLETED").await;
+    }
+    assert_eq!(conversation.said[..4], LINES);
+    assert_eq!(first.answers().await, conversation.said, "{conversation:?}");
+    assert_eq!(second.answers().await[..4], LINES, "{report}");
+    assert!(cluster.forwarded().await > before, "a sentence came to one edge and went on to the other");
+}
+
+#[tokio::test]
+async fn a_rolling_restart_of_the_interviewers_keeps_an_interview_going() {
+    let mut cluster = cluster().await.lock().await;
+    let (_, rest) = cluster.site.customer(&cluster.gateway).await;
+    let interview = rest.create(&one_skill()).await;
+    let link = interview.approved().await;
+    let mut conversation = Conversation::new(&LINES);
+    let mut socket = Socket::open(&link.join_url).await.expect("the link is good");
+    for round in 1..=2 {
+        assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == round).await, "{conversation:?}");
+        // whichever of them the session lives on, it moves once or twice
+        let old = cluster.interviewers.remove(0);
+        let new = cluster.site.serve("interviewer").await;
+        cluster.interviewers.push(new);
+        assert!(old.terminate().await.success());
+    }
+    to_the_end(&mut conversation, &mut socket).await;
+    assert_eq!(interview.answers().await, conversation.said, "each word once: {conversation:?}");
+    assert_eq!(conversation.said[..4], LINES);
+    assert!(conversation.errors.is_empty(), "{conversation:?}");
+    interview.until("ASSESSMENT_READY").await;
+}
+
+fn one_skill() -> serde_json::Value {
+    let mut body = short_interview();
+    body["skills"] = json!([{ "name": "Rust", "level": "MID", "mustHave": true }]);
+    body
+}

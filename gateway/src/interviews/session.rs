@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maya_protocol::{
     ids::{InterviewId, SessionId, TenantId, TurnId},
     interview::Speaker,
-    join::JoinClaims,
+    join::{JoinClaims, JoinPage},
     session::{LiveState, Phase},
     state::InterviewState,
 };
@@ -67,16 +67,37 @@ pub async fn join(
         return Err(Error::in_state(row.state, "there is a session to join only while APPROVED or IN_PROGRESS"));
     }
     let session = sessions::of_interview(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let company = sqlx::query_scalar("select name from tenants where tenant_id = $1")
+        .bind(principal.tenant.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(StoreError::from)?;
     tx.commit().await?;
     let expires_at = row.brief.expires_at.unwrap_or(row.created_at + TimeDelta::days(LINK_DAYS));
-    let token = state.join_key.sign(&JoinClaims {
+    let claims = JoinClaims {
         session: session.id,
         tenant: principal.tenant,
         interview: id,
         partition: session.partition,
         exp: expires_at.timestamp(),
         generation: session.join_generation,
-    });
+    };
+    // the name that Maya greets with is enough: the token is readable, and lies in an address
+    let page = JoinPage {
+        candidate_name: row
+            .brief
+            .candidate
+            .name
+            .as_deref()
+            .and_then(|name| name.split_whitespace().next())
+            .map(str::to_owned),
+        title: row.brief.position.title,
+        company,
+        duration_minutes: row.brief.duration_minutes,
+        language: row.brief.language,
+        ..JoinPage::default()
+    };
+    let token = state.join_key.sign_with_page(&claims, &page);
     let link = JoinLink {
         session_id: session.id,
         join_url: join_url(&state.settings.public_edge_url, session.id, principal.tenant, &token),

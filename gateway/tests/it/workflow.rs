@@ -71,9 +71,14 @@ async fn a_plan_is_edited_rejected_written_anew_and_approved() {
     assert_eq!(link.body["expiresAt"], "2099-12-31T00:00:00Z");
     let session: SessionId = link.body["sessionId"].as_str().unwrap().parse().unwrap();
     let token = link.body["token"].as_str().unwrap();
-    let claims =
-        JoinKey::new(b"a join key of thirty-two bytes...").verify(token, session, api.tenant.tenant_id).unwrap();
+    let key = JoinKey::new(b"a join key of thirty-two bytes...");
+    let (claims, page) = key.verify_with_page(token, session, api.tenant.tenant_id).unwrap();
     assert_eq!(claims.interview, interview(&id));
+    assert!(page.title.is_some() && page.company.is_some() && page.duration_minutes.is_some(), "{page:?}");
+    assert!(
+        page.candidate_name.is_some_and(|name| !name.contains(' ')),
+        "the page greets; it needs no more of the name"
+    );
     let expected =
         format!("http://127.0.0.1:8080/join?sessionId={session}&tenantId={}&token={token}", api.tenant.tenant_id);
     assert_eq!(link.body["joinUrl"], expected);

@@ -9,7 +9,13 @@ export class Captions {
     this.turns = []; // {speaker: "CANDIDATE"|"MAYA", id, text, final}: also what tests read
     this.rows = new Map();
     this.newest.addEventListener('click', () => this.toNewest());
-    this.scroller.addEventListener('scroll', () => { if (this.atNewest()) this.newest.hidden = true; });
+    this.following = true;
+    this.scroller.addEventListener('scroll', () => {
+      this.following = this.atNewest();
+      if (this.following) this.newest.hidden = true;
+    });
+    // a phone that is turned, or a notice that takes room, must not hide the newest words
+    new ResizeObserver(() => { if (this.following) this.toNewest(); }).observe(this.scroller);
   }
 
   /** The candidate's words; a later final for the same utterance corrects it. */

@@ -14,7 +14,7 @@ export async function readLink() {
     const body = await answer.json().catch(() => ({}));
     if ([400, 401, 403, 404, 410].includes(answer.status)) {
       const said = `${body.type ?? ''} ${body.code ?? ''}`;
-      return { info: {}, problem: /expired/i.test(said) ? 'expired' : 'invalid_link' };
+      return { info: {}, problem: /expired/i.test(said) ? 'expired' : /revoked/i.test(said) ? 'withdrawn' : 'invalid_link' };
     }
     if (!answer.ok) return { info: {}, problem: 'unreachable' };
     return { info: body, problem: STATUS_PROBLEM[body.status] ?? null };

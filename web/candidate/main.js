@@ -76,7 +76,7 @@ function welcome() {
   const role = title && company ? 'role' : title ? 'roleOnly' : company ? 'companyOnly' : 'noRole';
   $('welcome-role').textContent = t(`welcome.${role}`, { title, company });
   const minutes = Number(info.durationMinutes);
-  $('welcome-time').textContent = minutes > 0 ? t('welcome.time', { minutes }) : t('welcome.timeUnknown');
+  $('welcome-time').textContent = minutes === 1 ? t('welcome.timeOne') : minutes > 0 ? t('welcome.time', { minutes }) : t('welcome.timeUnknown');
   $('welcome-rejoin').hidden = !consent;
   $('continue').textContent = t(consent ? 'welcome.rejoin' : 'welcome.next');
   show('welcome');
@@ -185,9 +185,10 @@ function ended({ reason, left }) {
   if (dialog.open) dialog.close();
   const name = text(info.candidateName);
   const company = text(info.company);
-  $('end-title').textContent = name ? t('end.titleName', { name }) : t('end.title');
+  const held = !['CANCELLED', 'EXPIRED', 'FAILED'].includes(String(reason).toUpperCase());
+  $('end-title').textContent = !held ? t('end.titleOver') : name ? t('end.titleName', { name }) : t('end.title');
   $('end-words').textContent = endingWords(reason, left);
-  $('end-next').hidden = ['CANCELLED', 'EXPIRED', 'FAILED'].includes(String(reason).toUpperCase());
+  $('end-next').hidden = !held;
   $('end-contact').textContent = company ? t('end.next3Company', { company }) : t('end.next3');
   $('end-title').dataset.reason = reason ?? '';
   show('end');

@@ -24,6 +24,7 @@ export function stateWords(state) {
 export const PROBLEMS = {
   invalid_link: { title: 'This link does not work', body: ['It may have been copied only in part, or it has been replaced by a newer one.', 'Open the link again from your invitation. If it still does not work, ask the person who invited you for a new one.'], retry: 'none' },
   expired: { title: 'This invitation has expired', body: ['The time in which the interview could be held is over.', 'Ask the person who invited you whether a new date is possible.'], retry: 'none' },
+  withdrawn: { title: 'This invitation is no longer open', body: ['It was withdrawn, or the interview has been cancelled.', 'The people who invited you can tell you more.'], retry: 'none' },
   ended: { title: 'This interview has already ended', body: ['There is nothing more for you to do. What you said is being read by the people who decide.', 'If you think this is a mistake, contact the person who invited you.'], retry: 'none' },
   early: { title: 'You are a little early', body: ['The interview is not open yet. You can leave this page open: it continues by itself as soon as you can join.'], retry: 'again' },
   unreachable: { title: 'We cannot reach the interview', body: ['The interview did not answer. This may be your connection, or a short problem on our side.', 'Check that you are online, then try again.'], retry: 'again' },

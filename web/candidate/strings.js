@@ -19,6 +19,7 @@ const en = {
   'welcome.decide': 'A person. Maya asks and listens. People read what you said and make the decision.',
   'welcome.timeLabel': 'How long it takes',
   'welcome.time': 'About {minutes} minutes.',
+  'welcome.timeOne': 'About 1 minute.',
   'welcome.timeUnknown': 'Maya tells you how much time is left as you go.',
   'welcome.needLabel': 'What you need',
   'welcome.need': 'A quiet place and a microphone. Headphones help. No camera is used.',
@@ -89,6 +90,7 @@ const en = {
 
   'end.title': 'Thank you',
   'end.titleName': 'Thank you, {name}',
+  'end.titleOver': 'The interview is closed',
   'end.next': 'What happens next',
   'end.next1': 'What you said is written up for the people who decide.',
   'end.next2': 'A person reads it. No decision is made by a machine alone.',

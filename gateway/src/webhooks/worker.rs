@@ -134,31 +134,35 @@ impl Worker {
     async fn claim(&self, free: usize) -> Result<Vec<Claimed>, StoreError> {
         let (receivers, tenants) = {
             let under_way = self.under_way.lock();
-            (
-                over(&under_way.receivers, self.settings.parallel_per_receiver),
-                over(&under_way.tenants, self.settings.parallel_per_tenant),
-            )
+            (counts(&under_way.receivers), counts(&under_way.tenants))
         };
         let mut tx = self.store.system().await?;
         let rows = sqlx::query(
-            "with ranked as (
-                 select id, next_attempt_at,
-                        row_number() over (partition by url order by next_attempt_at, id) as of_receiver,
-                        row_number() over (partition by tenant_id order by next_attempt_at, id) as of_tenant
-                 from webhook_deliveries
-                 where state = 'PENDING' and next_attempt_at <= now() and url <> all($1) and tenant_id <> all($2)
-             ), due as (
-                 select d.id from webhook_deliveries d join ranked using (id)
-                 where of_receiver <= $3 and of_tenant <= $4 and d.state = 'PENDING' and d.next_attempt_at <= now()
-                 order by ranked.next_attempt_at limit $5 for update of d skip locked
+            "with due as (
+                 select id, url, tenant_id, next_attempt_at,
+                        row_number() over (partition by url order by next_attempt_at, id) as of_receiver
+                 from webhook_deliveries where state = 'PENDING' and next_attempt_at <= now()
+             ), fair as (
+                 -- a receiver's share first: what waits for a slow one uses up no place of its tenant's
+                 select due.*, row_number() over (partition by tenant_id order by next_attempt_at, id) as of_tenant
+                 from due left join unnest($1::text[], $2::bigint[]) receiver (name, busy) on receiver.name = due.url
+                 where of_receiver + coalesce(receiver.busy, 0) <= $5
+             ), chosen as (
+                 select d.id from webhook_deliveries d join fair using (id)
+                 left join unnest($3::uuid[], $4::bigint[]) tenant (name, busy) on tenant.name = fair.tenant_id
+                 where of_tenant + coalesce(tenant.busy, 0) <= $6
+                   and d.state = 'PENDING' and d.next_attempt_at <= now()
+                 order by fair.next_attempt_at limit $7 for update of d skip locked
              )
              update webhook_deliveries
-             set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $6)
-             where id in (select id from due)
+             set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $8)
+             where id in (select id from chosen)
              returning id, tenant_id, url, attempts",
         )
-        .bind(receivers)
-        .bind(tenants)
+        .bind(receivers.0)
+        .bind(receivers.1)
+        .bind(tenants.0)
+        .bind(tenants.1)
         .bind(self.settings.parallel_per_receiver as i64)
         .bind(self.settings.parallel_per_tenant as i64)
         .bind(free as i64)
@@ -280,9 +284,9 @@ impl Worker {
     }
 }
 
-/// Whoever has all that they may have.
-fn over<K: Clone>(counts: &HashMap<K, usize>, most: usize) -> Vec<K> {
-    counts.iter().filter(|(_, count)| **count >= most).map(|(key, _)| key.clone()).collect()
+/// Who has how many, as two columns.
+fn counts<K: Clone>(counts: &HashMap<K, usize>) -> (Vec<K>, Vec<i64>) {
+    counts.iter().map(|(key, count)| (key.clone(), *count as i64)).unzip()
 }
 
 impl UnderWay {

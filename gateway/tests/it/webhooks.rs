@@ -186,8 +186,13 @@ async fn a_receiver_that_is_gone_is_disabled_and_one_that_never_works_is_given_u
 #[tokio::test]
 async fn one_slow_receiver_blocks_no_other() {
     let api = Api::start().await;
-    let settings =
-        WorkerSettings { timeout: Duration::from_secs(60), parallel: 6, parallel_per_receiver: 2, ..quick() };
+    let settings = WorkerSettings {
+        timeout: Duration::from_secs(60),
+        parallel: 6,
+        parallel_per_receiver: 2,
+        parallel_per_tenant: 4,
+        ..quick()
+    };
     let _worker = deliver(&api, settings);
     let (slow, good) = (Receiver::start(&[Does::Hangs]).await, Receiver::start(&[OK]).await);
     let (id, _) = endpoint(&api, &slow.url, &[]).await;

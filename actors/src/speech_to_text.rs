@@ -191,6 +191,7 @@ impl SpeechToTextState {
                 }
             }
             CandidateBody::AudioEnd => {
+                self.flush(myself).await;
                 self.batch.stream_ended(self.open.is_some() || !self.closing.is_empty() || self.held.is_some());
                 let action = self.endpointing.end();
                 self.act(myself, action).await;

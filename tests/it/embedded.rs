@@ -42,7 +42,7 @@ async fn a_whole_interview_and_all_of_it_is_there_after_a_restart() {
     let interview = rest.interview(made["id"].as_str().unwrap());
 
     interview.until("PENDING").await;
-    is_a_plan_for(&interview.get("/plan").await, &["Rust", "PostgreSQL"], 4);
+    is_a_plan_for(&interview.get("/plan").await, &["Rust", "PostgreSQL"], 6);
     let link = interview.approved().await;
     assert_eq!(interview.link().await.session_id, link.session_id, "the same session each time");
     let before = interview.get("/session").await;

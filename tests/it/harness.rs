@@ -43,7 +43,7 @@ pub fn short_interview() -> Value {
     json!({
         "externalId": "ats-4711",
         "language": "en-US",
-        "durationMinutes": 4,
+        "durationMinutes": 6,
         "candidate": { "name": "Jordan Ellis", "email": "jordan@example.com", "resume": "Six years of services in Rust." },
         "position": { "title": "Backend Engineer", "level": "MID", "description": "Runs the payment services." },
         "skills": [

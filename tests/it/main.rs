@@ -5,6 +5,6 @@ mod browser;
 mod cluster;
 mod embedded;
 mod harness;
-mod spoken;
 mod lifecycle;
 mod people;
+mod spoken;

@@ -62,6 +62,14 @@ impl SpeechToTextState {
         self.rest = frames.remainder().to_vec();
     }
 
+    /// The last samples of a stream, which do not fill a frame, are heard with silence after them.
+    pub(super) async fn flush(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
+        if !self.rest.is_empty() {
+            let silence = vec![0; FRAME - self.rest.len()];
+            self.listen(myself, &silence).await;
+        }
+    }
+
     /// Gives a frame to the open turn, or keeps it in case one begins.
     async fn keep(&mut self, frame: &[i16; FRAME]) {
         match &mut self.open {

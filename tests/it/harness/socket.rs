@@ -111,6 +111,8 @@ impl Socket {
 pub struct Conversation {
     /// What is still to be said, the next one last.
     pub lines: Vec<String>,
+    /// Says nothing when the lines are used up.
+    pub is_quiet: bool,
     /// What was said, in order.
     pub said: Vec<String>,
     /// Final transcripts by utterance: acknowledged, so never to be lost.
@@ -155,7 +157,7 @@ impl Conversation {
             "STATE" => {
                 self.state = text("state");
                 self.reason = message["reason"].as_str().map(str::to_owned);
-                if self.state == "LISTENING" {
+                if self.state == "LISTENING" && !(self.is_quiet && self.lines.is_empty()) {
                     let line = self.lines.pop().unwrap_or_else(|| NOTHING_TO_ADD.to_owned());
                     self.said.push(line.clone());
                     socket.say(&line).await?;

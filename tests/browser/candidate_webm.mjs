@@ -4,6 +4,8 @@ import { approved, state as interviewState, transcript } from './lib/platform.mj
 import { check, eventually, facts, run } from './lib/report.mjs';
 import { close, launch, open, profile, shot } from './lib/browser.mjs';
 import { by, converse, myTurn, state, walkIn } from './lib/candidate.mjs';
+import { contrast } from './lib/contrast.mjs';
+import { heard } from './lib/voice.mjs';
 
 await run(async () => {
   await launch();
@@ -13,7 +15,7 @@ await run(async () => {
   const said = await converse(page, ['I have worked with databases and payment services for six years.']);
   check(said === 1, 'the candidate answered');
   await eventually('Maya replies', async () => ['THINKING', 'SPEAKING'].includes(await state(page)), 20_000);
-  await eventually('the words are in the captions', () => page.evaluate(() => window.__maya.turns.some((turn) => turn.speaker === 'CANDIDATE' && turn.final && /database|payment/i.test(turn.text))), 10_000);
+  await eventually('the words are in the captions', () => page.evaluate(() => window.__maya.turns.some((turn) => turn.speaker === 'CANDIDATE' && turn.final && /database|payment|services|years/i.test(turn.text))), 10_000);
   await shot(page, 'wide-dark-live');
 
   const { sent } = page.wire;
@@ -37,5 +39,7 @@ await run(async () => {
   check(sent.some((m) => m.type === 'LEAVE'), 'LEAVE is sent');
   await eventually('leaving early is an abandoned interview', async () => /ABANDONED|ASSESS/.test(await interviewState(id)), 20_000);
   facts.transcript = (await transcript(id)).filter((turn) => turn.speaker === 'CANDIDATE').map((turn) => turn.text).join(' ');
-  check(/database/i.test(facts.transcript) && /six|6/i.test(facts.transcript), 'the transcript has the main words');
+  const found = heard(facts.transcript, ['worked', 'databases', 'payment', 'services', 'six', 'years']);
+  check(found.length >= 3, 'the transcript has the main words', found);
+  await contrast(page, 'the candidate\'s page, dark');
 }, close);

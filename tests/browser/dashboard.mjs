@@ -4,6 +4,7 @@ import { adminKey, approved, cancel, candidate, gateway, operatorKey } from './l
 import { check, eventually, facts, run, until } from './lib/report.mjs';
 import { close, launch, NARROW, noSidewaysScroll, open, profile, shot } from './lib/browser.mjs';
 import { by, state, walkIn } from './lib/candidate.mjs';
+import { contrast } from './lib/contrast.mjs';
 
 const rows = (page) => page.evaluate(() => window.__dashboard.rows.map(({ item, depth }) => ({ id: item.id, kind: item.actor.kind, depth, interview: item.session?.interviewId ?? null })));
 
@@ -59,4 +60,5 @@ await run(async () => {
   await noSidewaysScroll(page, 'dashboard');
   await cancel(id);
   await eventually('the ended session leaves the tree', async () => !(await rows(page)).some((row) => row.interview === id), 20_000);
+  await contrast(page, 'the dashboard, dark');
 }, close);

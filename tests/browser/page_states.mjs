@@ -33,7 +33,7 @@ async function deniedMicrophone(joinUrl) {
 
 async function invalidLinks(joinUrl) {
   const context = await profile();
-  const page = await open(context, { expected: /401|404|410/ });
+  const page = await open(context, { expected: /401|400/ });
   const url = new URL(joinUrl);
   url.searchParams.set('token', `${url.searchParams.get('token').slice(0, -6)}AAAAAA`);
   await page.goto(url.href);
@@ -84,7 +84,7 @@ async function byKeyboard(joinUrl) {
 }
 
 async function secondTab(context, first, joinUrl) {
-  const second = await open(context);
+  const second = await open(context, { expected: /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED/ }); // its network is cut later on
   await second.setViewportSize(WIDE);
   await walkIn(second, joinUrl);
   await joined(second);
@@ -110,6 +110,21 @@ async function reload(page) {
   check(page.wire.sent.filter((m) => m.type === 'CONSENT').every((m) => m.recording === false), 'the choice about the recording was kept');
 }
 
+async function lostNetwork(context, page) {
+  const before = page.wire.sent.length;
+  await context.setOffline(true);
+  await eventually('a lost network is said', () => page.evaluate(() => document.getElementById('state').dataset.state === 'RECONNECTING'), 5_000);
+  await shot(page, 'wide-reconnecting');
+  await context.setOffline(false);
+  await eventually('the page comes back by itself', () => page.evaluate(() => document.getElementById('state').dataset.state !== 'RECONNECTING' && window.__maya.session.connection.isOpen), 15_000);
+  await eventually('consent first, then the stream anew', () => {
+    const sent = page.wire.sent.slice(before).filter((m) => m.type !== 'PLAYBACK');
+    const at = sent.findLastIndex((m) => m.type === 'CONSENT');
+    return at >= 0 && sent[at + 1]?.streaming === 'start';
+  });
+  await eventually('and Maya is there', async () => ['GREETING', 'SPEAKING', 'LISTENING', 'THINKING'].includes(await state(page)));
+}
+
 async function withdrawnLink(id, page, joinUrl) {
   await cancel(id);
   await eventually('the end reaches the page', () => visible(page, 'end-title'), 15_000);
@@ -129,5 +144,6 @@ await run(async () => {
   const { context, page } = await byKeyboard(joinUrl);
   const second = await secondTab(context, page, joinUrl);
   await reload(second);
+  await lostNetwork(context, second);
   await withdrawnLink(id, second, joinUrl);
 }, close);

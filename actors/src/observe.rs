@@ -101,12 +101,15 @@ impl Probe {
     }
 }
 
+/// Each probe with its supervisor's.
+type Probes = Arc<DashMap<u64, (Option<u64>, Arc<Probe>)>>;
+
 /// The probes of a process, by who supervises whom.
 #[derive(Clone)]
 pub struct Observer {
     clock: SharedClock,
     next: Arc<AtomicU64>,
-    probes: Arc<DashMap<u64, (Option<u64>, Arc<Probe>)>>,
+    probes: Probes,
 }
 
 /// A probe that leaves the tree when its actor does.
@@ -117,7 +120,7 @@ pub struct Observed {
 }
 struct Leaves {
     id: u64,
-    probes: Arc<DashMap<u64, (Option<u64>, Arc<Probe>)>>,
+    probes: Probes,
 }
 impl Drop for Leaves {
     fn drop(&mut self) {

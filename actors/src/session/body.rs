@@ -23,7 +23,10 @@ use maya_providers::{stt::SttConfig, tts::Emotion};
 use maya_store::placements::LogPosition;
 use ractor::{Actor, ActorCell, ActorId, ActorRef};
 use std::{collections::HashMap, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::JoinHandle,
+};
 
 /// What a session's actor holds.
 pub struct SessionState {
@@ -42,6 +45,8 @@ pub struct SessionState {
     /// All before this place in the log is recorded or silence.
     pub(super) safe: Option<u64>,
     pub(super) tick: u64,
+    /// The clock set for the machine's next deadline.
+    pub(super) timer: Option<JoinHandle<()>>,
     pub(super) live_version: u64,
     pub(super) maya_talks: bool,
     pub(super) over: bool,
@@ -84,6 +89,7 @@ impl SessionState {
             voices: HashMap::new(),
             safe: None,
             tick: 0,
+            timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
             maya_talks: false,
             over: false,
@@ -140,7 +146,7 @@ impl SessionState {
             self.step(myself, Input::Offset).await;
             match self.ear_restarts.failed(self.args.parts.clock.now(), &mut rand::rng()) {
                 Decision::RestartAfter(pause) => {
-                    let _ = myself.send_after(pause, || SessionMessage::RestartEar);
+                    drop(myself.send_after(pause, || SessionMessage::RestartEar));
                 }
                 Decision::Escalate => return true,
             }

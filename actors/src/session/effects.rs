@@ -42,13 +42,20 @@ impl SessionState {
         self.arm(myself);
     }
 
-    /// Sets the clock for the machine's next deadline; a tick set before is stale.
+    /// Sets the clock for the machine's next deadline; the one set before is stopped, and stale if it rang already.
     pub(super) fn arm(&mut self, myself: &ActorRef<SessionMessage>) {
         self.tick += 1;
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
         let Some(deadline) = self.machine.deadline() else { return };
-        let number = self.tick;
+        let (number, myself) = (self.tick, myself.clone());
         let wait = deadline.saturating_duration_since(self.args.parts.clock.now()).max(Duration::from_millis(5));
-        let _ = myself.send_after(wait, move || SessionMessage::Tick(number));
+        self.timer = Some(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // the session may have ended meanwhile
+            let _ = myself.cast(SessionMessage::Tick(number));
+        }));
     }
 
     pub(super) fn is_due(&self, number: u64) -> bool {

@@ -15,7 +15,7 @@ const ONSET_FRAMES: u32 = 3;
 /// First look at a turn's end after this much silence.
 const FIRST_LOOK: Duration = Duration::from_millis(190);
 /// Further looks this far apart.
-const NEXT_LOOK: Duration = Duration::from_millis(300);
+const NEXT_LOOK: Duration = Duration::from_millis(192);
 /// A first look ends a turn only if it is surer than this.
 const SURE: f32 = 0.75;
 /// Later looks need this.

@@ -11,6 +11,7 @@ pub const LEAD: Duration = Duration::from_millis(1500);
 
 /// What a session does now.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one a session, and it is never moved about")]
 pub enum Doing {
     /// Approved, never joined.
     Waiting,

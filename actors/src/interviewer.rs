@@ -125,6 +125,7 @@ pub struct InterviewerPeer {
     parts: Parts,
     placement: Placement,
     roles: Vec<String>,
+    zone: Option<String>,
     started_at: chrono::DateTime<chrono::Utc>,
     state: Arc<dyn Fn() -> NodeState + Send + Sync>,
 }
@@ -134,10 +135,11 @@ impl InterviewerPeer {
         parts: Parts,
         placement: Placement,
         roles: Vec<String>,
+        zone: Option<String>,
         state: Arc<dyn Fn() -> NodeState + Send + Sync>,
     ) -> Self {
         let started_at = parts.clock.utc();
-        Self { parts, placement, roles, started_at, state }
+        Self { parts, placement, roles, zone, started_at, state }
     }
 }
 
@@ -147,7 +149,7 @@ impl PeerHandler for InterviewerPeer {
         Some(NodeView {
             id: self.parts.node.clone(),
             roles: self.roles.clone(),
-            zone: None,
+            zone: self.zone.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: (self.state)(),
             started_at: self.started_at,

@@ -77,6 +77,7 @@ impl Actor for Session {
     }
 
     async fn post_start(&self, myself: ActorRef<Self::Msg>, state: &mut Self::State) -> Result<(), ActorProcessingErr> {
+        state.show();
         if state.has_connection() {
             state.step(&myself, Input::Joined).await;
         } else {

@@ -175,12 +175,6 @@ pub struct Interview {
     pub batch_debounce_ms: u64,
     /// Silence that ends any utterance.
     pub max_silence_ms: u64,
-    /// Silence after which the end-of-turn model is asked.
-    pub min_silence_ms: u64,
-    /// Speech that interrupts Maya.
-    pub interrupt_ms: u64,
-    /// Length at which an utterance is cut.
-    pub max_utterance_seconds: u64,
 }
 
 /// `[mail]`
@@ -197,7 +191,7 @@ pub struct Mail {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blobs {
-    /// `file:` or `gs:`; absent: a folder under the data dir.
+    /// `file:`; absent: a folder under the data dir.
     pub url: Option<Url>,
 }
 
@@ -207,8 +201,6 @@ pub struct Blobs {
 pub struct Limits {
     /// Of one edge.
     pub max_sockets: usize,
-    /// Live, of one interviewer node.
-    pub max_sessions: usize,
     /// Of an ordinary socket message.
     pub max_frame_bytes: usize,
     /// Of a batch AUDIO or VIDEO message.
@@ -217,8 +209,6 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// REST calls of one credential.
     pub requests_per_minute: u32,
-    /// How long a stopping process waits for its sessions.
-    pub drain_seconds: u64,
 }
 
 /// `[log]`

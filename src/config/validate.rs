@@ -130,12 +130,12 @@ impl<'a> Check<'a> {
     fn parts(&mut self) {
         let config = self.config;
         self.scheme("database.url", &config.database.url, &["postgres", "postgresql"]);
-        self.scheme("redis.url", &config.redis.url, &["redis", "rediss"]);
+        self.scheme("redis.url", &config.redis.url, &["redis"]);
         self.scheme("mail.smtp_url", &config.mail.smtp_url, &["smtp", "smtps"]);
         if let Some(url) = &config.blobs.url
-            && !["file", "gs"].contains(&url.scheme())
+            && url.scheme() != "file"
         {
-            self.wrong("blobs.url", "must begin with file:// or gs://");
+            self.wrong("blobs.url", "must begin with file://");
         }
         for (key, url) in [
             ("edge.public_url", &config.edge.public_url),
@@ -215,18 +215,13 @@ impl<'a> Check<'a> {
             ("bus.replication", config.bus.replication.max(0) as u64),
             ("interview.silence_seconds", config.interview.silence_seconds),
             ("interview.max_silence_ms", config.interview.max_silence_ms),
-            ("interview.max_utterance_seconds", config.interview.max_utterance_seconds),
             ("limits.max_sockets", config.limits.max_sockets as u64),
-            ("limits.max_sessions", config.limits.max_sessions as u64),
             ("limits.max_frame_bytes", config.limits.max_frame_bytes as u64),
             ("limits.max_body_bytes", config.limits.max_body_bytes as u64),
             ("limits.requests_per_minute", u64::from(config.limits.requests_per_minute)),
         ];
         for (key, _) in positive.into_iter().filter(|(_, value)| *value == 0) {
             self.wrong(key, "must be greater than 0");
-        }
-        if config.interview.min_silence_ms > config.interview.max_silence_ms {
-            self.wrong("interview.min_silence_ms", "must not be longer than max_silence_ms");
         }
         if config.limits.max_large_frame_bytes < config.limits.max_frame_bytes {
             self.wrong("limits.max_large_frame_bytes", "must not be smaller than max_frame_bytes");

@@ -202,7 +202,13 @@ impl Start<'_> {
         let draining = self.draining.clone();
         let state = Arc::new(move || node_state(&draining));
         let roles = roles.iter().map(Role::to_string).collect();
-        running.peers.push(Arc::new(InterviewerPeer::new(parts.clone(), placement.clone(), roles, state)));
+        running.peers.push(Arc::new(InterviewerPeer::new(
+            parts.clone(),
+            placement.clone(),
+            roles,
+            self.config.node.zone.clone(),
+            state,
+        )));
         self.consume(ApprovedHandler::new(parts.clone()));
         self.consume(CommandHandler::new(parts, placement.clone(), Arc::new(self.peers()?)));
         running.placement = Some(placement);

@@ -1,1 +1,7 @@
-//! placeholder
+//! What the measurements share: a platform of real processes, an HTTP client that costs little, and figures.
+//!
+//! Each binary of this crate measures one promise; `README.md` beside it lists commands, goals and what was seen.
+
+pub mod figures;
+pub mod http;
+pub mod site;

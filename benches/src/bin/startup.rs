@@ -1,0 +1,96 @@
+//! How long `maya serve` takes from its spawning to its first live answer, and to its ready line.
+//!
+//! First with the external parts up (a PostgreSQL that runs already, migrated; scripted voices), then as the second
+//! `./maya up` of a machine starts: with its private PostgreSQL on an existing data dir, and the local voices.
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use maya_benches::{
+    figures::{self, Durations},
+    site::{Maya, Site, cache},
+};
+use maya_embedded::{PrivatePostgres, postgres::Options};
+use maya_protocol::clock;
+use std::{net::TcpListener, process::Command, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Measures the start of a process.
+#[derive(Parser)]
+struct Args {
+    /// Starts with external parts.
+    #[arg(long, default_value_t = 10)]
+    runs: usize,
+    /// Starts with the private PostgreSQL and the local voices.
+    #[arg(long, default_value_t = 3)]
+    second_starts: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut site = Site::new()?;
+    let folder = tempfile::tempdir()?;
+    let options = Options { dies_with_us: true, ..Options::default() };
+    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    site.set("MAYA_DATABASE__URL", postgres.url());
+    measure("external parts up", &mut site, args.runs).await?;
+    postgres.stop().await?;
+
+    let mut site = Site::new()?;
+    site.set("MAYA_VOICES__KIND", "local");
+    measure("private PostgreSQL, local voices", &mut site, args.second_starts).await?;
+    println!("load average {}", figures::load());
+    Ok(())
+}
+
+/// The first start, which makes the data dir and migrates, is not counted.
+async fn measure(what: &str, site: &mut Site, runs: usize) -> Result<()> {
+    let (mut live, mut ready) = (Durations::default(), Durations::default());
+    for run in 0..=runs {
+        let gateway = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
+        site.set("MAYA_GATEWAY__LISTEN", &gateway);
+        let (maya, to_live, to_ready) = start(site.command(&["serve"])?, &gateway).await?;
+        if run > 0 {
+            live.push(to_live);
+            ready.push(to_ready);
+        }
+        maya.stop().await?;
+    }
+    println!("{what}: live {}", live.summary());
+    println!("{what}: ready {}", ready.summary());
+    Ok(())
+}
+
+async fn start(command: Command, gateway: &str) -> Result<(Maya, Duration, Duration)> {
+    let clock = clock::system();
+    let begin = clock.now();
+    let live = async {
+        while !is_live(gateway).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        clock.now() - begin
+    };
+    let ready = async {
+        let maya = Maya::start(command).await?;
+        anyhow::Ok((maya, clock.now() - begin))
+    };
+    let (live, ready) = tokio::join!(tokio::time::timeout(Duration::from_secs(60), live), ready);
+    let (maya, ready) = ready?;
+    ensure!(live.is_ok(), "maya was ready and never live");
+    Ok((maya, live.unwrap_or_default(), ready))
+}
+
+async fn is_live(gateway: &str) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(gateway).await?;
+        let request = format!("GET /api/v1/health/live HTTP/1.1\r\nhost: {gateway}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await?;
+        std::io::Result::Ok(head == *b"HTTP/1.1 200")
+    };
+    asked.await.unwrap_or(false)
+}

@@ -1,0 +1,158 @@
+//! A platform of real processes on a data dir of its own, stopped in order at the end.
+
+use anyhow::{Context, Result, bail, ensure};
+use maya_embedded::Cache;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+};
+
+const ROLES: [&str; 7] = ["gateway", "planner", "interviewer", "assessor", "edge", "recorder", "notifier"];
+/// How long a process may take to be ready, and to stop.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One platform's settings and data.
+pub struct Site {
+    data: TempDir,
+    env: BTreeMap<String, String>,
+}
+
+/// A running `maya serve`.
+pub struct Maya {
+    child: Child,
+    listen: Value,
+}
+
+impl Site {
+    /// The embedded default with scripted voices, on free ports. `MAYA_*` of this process's environment goes first.
+    pub fn new() -> Result<Self> {
+        let data = tempfile::Builder::new().prefix("maya-bench").tempdir()?;
+        let mut site = Self { data, env: BTreeMap::new() };
+        site.set("MAYA_DATA_DIR", site.folder().display().to_string());
+        site.set("MAYA_CACHE_DIR", cache().root().display());
+        site.set("MAYA_VOICES__KIND", "scripted");
+        site.set("MAYA_LOG__LEVEL", "warn");
+        for role in ROLES {
+            site.set(&format!("MAYA_{}__LISTEN", role.to_uppercase()), "127.0.0.1:0");
+        }
+        let ours = std::env::vars().filter(|(name, _)| name.starts_with("MAYA_") && name != "MAYA_CACHE_DIR");
+        site.env.extend(ours);
+        Ok(site)
+    }
+
+    /// Where its data is.
+    pub fn folder(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Sets a variable of the environment for what is started from now on.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.env.insert(name.to_owned(), value.to_string());
+    }
+
+    /// `maya` with these arguments on this site.
+    pub fn command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary()?);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MAYA_")) {
+            command.env_remove(name);
+        }
+        command.args(args).envs(&self.env).current_dir(self.folder()).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Starts these roles, comma-separated (all where there are none), and waits until they are ready.
+    pub async fn serve(&self, roles: &str) -> Result<Maya> {
+        let args: &[&str] = if roles.is_empty() { &["serve"] } else { &["serve", "--roles", roles] };
+        Maya::start(self.command(args)?).await
+    }
+
+    /// Makes a tenant; its ADMIN key.
+    pub fn tenant(&self) -> Result<String> {
+        let output = self.command(&["tenant", "create", "--name", "Bench", "--json"])?.output()?;
+        ensure!(output.status.success(), "maya tenant create: {}", String::from_utf8_lossy(&output.stderr));
+        let made: Value = serde_json::from_slice(&output.stdout)?;
+        Ok(made["apiKey"].as_str().context("a tenant has its key")?.to_owned())
+    }
+}
+
+impl Maya {
+    /// Starts, and reads the ready line.
+    pub async fn start(command: Command) -> Result<Self> {
+        let mut child = tokio::process::Command::from(command).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().context("standard output is ours")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let line = match tokio::time::timeout(PATIENCE, lines.next_line()).await {
+            Ok(Ok(Some(line))) => line,
+            Ok(_) => bail!("maya ended before it was ready"),
+            Err(_) => bail!("maya is not ready within {PATIENCE:?}"),
+        };
+        let ready: Value = serde_json::from_str(&line).with_context(|| format!("no ready line: {line}"))?;
+        Ok(Self { child, listen: ready["listen"].clone() })
+    }
+
+    /// `host:port` of a role.
+    pub fn address(&self, role: &str) -> Result<String> {
+        Ok(self.listen[role].as_str().with_context(|| format!("{role} listens"))?.to_owned())
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Stops it in order.
+    pub async fn stop(mut self) -> Result<()> {
+        kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM)?;
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.context("maya does not stop")??;
+        Ok(())
+    }
+}
+
+/// Where fetched parts are: `MAYA_CACHE_DIR`, or the workspace's.
+pub fn cache() -> Cache {
+    let workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.maya/cache");
+    Cache::at(std::env::var_os("MAYA_CACHE_DIR").map_or_else(workspace, PathBuf::from))
+}
+
+/// `MAYA_BIN`, or the binary of this very build.
+fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("MAYA_BIN") {
+        return Ok(path.into());
+    }
+    let path = std::env::current_exe()?.with_file_name("maya");
+    ensure!(path.is_file(), "{} is not there: cargo build --release -p maya", path.display());
+    Ok(path)
+}
+
+/// An interview that lacks nothing, as a recruiter's system sends it.
+pub fn complete_interview() -> Value {
+    json!({
+        "externalId": "ats-4711",
+        "language": "en-US",
+        "durationMinutes": 30,
+        "candidate": {
+            "name": "Jordan Ellis",
+            "email": "jordan@example.com",
+            "resume": "Six years of payment services in Rust and Java; before that, data pipelines at a bank. Led a team of four through the migration of a ledger to PostgreSQL. Speaks at meetups."
+        },
+        "position": { "title": "Backend Engineer", "level": "MID", "description": "Runs the payment services, on call every sixth week." },
+        "skills": [
+            { "name": "Rust", "level": "MID", "mustHave": true },
+            { "name": "PostgreSQL", "level": "MID", "mustHave": true },
+            { "name": "System design", "mustHave": false }
+        ],
+        "metadata": { "requisition": "r-1" }
+    })
+}

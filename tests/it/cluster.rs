@@ -50,8 +50,7 @@ impl Cluster {
         let edges = vec![site.serve("edge").await, site.serve("edge").await];
         site.set("MAYA_EDGE__PUBLIC_URL", edges[0].url("edge"));
         let interviewers = vec![site.serve("interviewer").await, site.serve("interviewer").await];
-        let (gateway, agents) =
-            tokio::join!(site.serve("gateway"), site.serve("planner,assessor,notifier,recorder"));
+        let (gateway, agents) = tokio::join!(site.serve("gateway"), site.serve("planner,assessor,notifier,recorder"));
         Self { site, gateway, _agents: agents, interviewers, edges }
     }
 

@@ -42,11 +42,8 @@ async fn a_nurse_a_salesperson_and_one_who_says_nothing() {
     site.set("MAYA_INTERVIEW__SILENCE_SECONDS", 3);
     let maya = site.serve("").await;
     let (_, rest) = site.customer(&maya).await;
-    let (nurse, sales, silent) = tokio::join!(
-        hold(&site, &rest, "nurse"),
-        hold(&site, &rest, "sales"),
-        hold(&site, &rest, "silent")
-    );
+    let (nurse, sales, silent) =
+        tokio::join!(hold(&site, &rest, "nurse"), hold(&site, &rest, "sales"), hold(&site, &rest, "silent"));
 
     for (interview, plan, report) in [&nurse, &sales] {
         let asked = questions(plan);
@@ -60,10 +57,20 @@ async fn a_nurse_a_salesperson_and_one_who_says_nothing() {
         assert!(!assessment["skills"].as_array().unwrap().is_empty(), "{assessment}");
     }
 
-    let (interview, _, report) = silent;
+    let (interview, plan, report) = silent;
     assert!(interview.answers().await.is_empty(), "nothing was said");
     assert!(report["lines"].as_array().unwrap().is_empty());
     let assessment = interview.get("/assessment").await;
     assert_eq!(assessment["skills"], json!([]), "{assessment}");
-    assert_eq!(assessment["notJudged"].as_array().map(Vec::len), Some(2), "{assessment}");
+    assert_eq!(assessment["recommendation"], "NOT_JUDGED", "{assessment}");
+    let planned: Vec<&Value> = plan["sections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|section| &section["skill"])
+        .filter(|skill| skill.is_string())
+        .collect();
+    let not_judged: Vec<&Value> =
+        assessment["notJudged"].as_array().unwrap().iter().map(|skill| &skill["name"]).collect();
+    assert_eq!(not_judged, planned, "{assessment}");
 }

@@ -50,8 +50,7 @@ impl Speaker {
     }
 
     async fn send_chunk(&mut self) {
-        let pcm: Vec<u8> =
-            (0..CHUNK).flat_map(|_| self.queue.pop_front().unwrap_or(0).to_le_bytes()).collect();
+        let pcm: Vec<u8> = (0..CHUNK).flat_map(|_| self.queue.pop_front().unwrap_or(0).to_le_bytes()).collect();
         let data = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pcm);
         self.socket.send(json!({"type": "AUDIO", "streaming": "chunk", "data": data})).await;
         self.sent += 1;
@@ -66,13 +65,15 @@ impl Speaker {
     }
 
     fn finals(&self) -> Vec<String> {
-        let finals = self.seen.iter().filter(|(_, message)| message["type"] == "TRANSCRIPT" && message["final"] == true);
+        let finals =
+            self.seen.iter().filter(|(_, message)| message["type"] == "TRANSCRIPT" && message["final"] == true);
         finals.map(|(_, message)| message["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     fn tail(&self) -> Vec<String> {
         let last = self.seen.iter().rev().take(6);
-        last.map(|(at, message)| format!("{at}: {} {} {}", message["type"], message["state"], message["text"])).collect()
+        last.map(|(at, message)| format!("{at}: {} {} {}", message["type"], message["state"], message["text"]))
+            .collect()
     }
 }
 
@@ -84,7 +85,10 @@ async fn voice() -> Arc<dyn TextToSpeech> {
         wanted.then(|| part.parse().ok().and_then(|part| cache.present(part))).flatten()
     });
     let options = LocalOptions { voice: VoiceChoice::Piper, ..LocalOptions::default() };
-    LocalSenses::load(paths, options, clock::system()).await.maya_voice.expect("the voice is in the cache: run ./maya test")
+    LocalSenses::load(paths, options, clock::system())
+        .await
+        .maya_voice
+        .expect("the voice is in the cache: run ./maya test")
 }
 
 async fn spoken(voice: &dyn TextToSpeech, text: &str) -> Vec<i16> {
@@ -140,14 +144,8 @@ async fn turns_are_taken_as_people_take_them() {
     let last = spoken(voice.as_ref(), "I have worked on payments for three years.").await;
 
     let socket = Socket::open(&link.join_url).await.expect("the link opens");
-    let mut candidate = Speaker {
-        socket,
-        clock: clock::system(),
-        queue: VecDeque::new(),
-        seen: Vec::new(),
-        sent: 0,
-        sends: true,
-    };
+    let mut candidate =
+        Speaker { socket, clock: clock::system(), queue: VecDeque::new(), seen: Vec::new(), sent: 0, sends: true };
     let start = json!({"type": "AUDIO", "streaming": "start", "encoding": "LINEAR16", "sampleRate": RATE});
     candidate.socket.send(start).await;
 

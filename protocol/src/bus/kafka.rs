@@ -33,6 +33,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long `publish` waits before it looks again for room in a full queue.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(5);
+/// How long a partition without a leader is left alone.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
 /// The bus over Kafka.
 pub struct KafkaBus {
@@ -135,17 +137,30 @@ impl Shared {
         Err(BusError::NoTopic(format!("{}[{partition}]", channel.name())))
     }
 
+    /// A partition that was made a moment ago, or whose leader moves, has none for a while: it is asked again.
     async fn watermarks(self: &Arc<Self>, channel: Channel, partition: u32) -> Result<(u64, u64), BusError> {
         self.check_partition(channel, partition)?;
-        self.blocking(move |shared| {
-            let (low, high) = shared
-                .media
-                .client()
-                .fetch_watermarks(channel.name(), partition as i32, shared.settings.request_timeout)
-                .map_err(|error| bus_error(&error, channel.name()))?;
-            Ok((low.max(0) as u64, high.max(0) as u64))
-        })
-        .await
+        let ask = async move || {
+            self.blocking(move |shared| {
+                let timeout = shared.settings.request_timeout;
+                match shared.media.client().fetch_watermarks(channel.name(), partition as i32, timeout) {
+                    Ok((low, high)) => Ok(Some((low.max(0) as u64, high.max(0) as u64))),
+                    Err(error) if error.rdkafka_error_code().is_some_and(error::is_leaderless) => Ok(None),
+                    Err(error) => Err(bus_error(&error, channel.name())),
+                }
+            })
+            .await
+        };
+        let asked = tokio::time::timeout(self.settings.request_timeout, async {
+            loop {
+                if let Some(bounds) = ask().await? {
+                    return Ok(bounds);
+                }
+                tokio::time::sleep(LEADER_PAUSE).await;
+            }
+        });
+        let name = channel.name();
+        asked.await.unwrap_or_else(|_| Err(BusError::Unavailable(format!("{name}[{partition}] has no leader"))))
     }
 
     /// Hands a record to its producer.

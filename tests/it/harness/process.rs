@@ -69,9 +69,9 @@ impl Maya {
     pub async fn metric(&self, role: &str, name: &str) -> f64 {
         let text = reqwest::get(format!("{}/metrics", self.url(role))).await.expect("/metrics answers");
         let text = text.text().await.expect("/metrics is text");
-        let values = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
-        });
+        let values = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' ')));
         values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 

@@ -1,7 +1,7 @@
 //! A client of the REST Integration API, as an applicant tracking system has one.
 
 use super::soon;
-use reqwest::{Client, Method, header::HeaderMap};
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ pub struct Rest {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
-    pub headers: HeaderMap,
     /// Null where the body is empty.
     pub body: Value,
 }
@@ -54,14 +53,14 @@ impl Rest {
             request = request.json(body);
         }
         let answer = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let status = answer.status().as_u16();
         let text = answer.text().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
         let body = if text.is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status} and no JSON: {text}"))
         };
-        Answer { status, headers, body }
+        Answer { status, body }
     }
 
     /// Reads.
@@ -127,7 +126,10 @@ impl Interview {
                     return interview;
                 }
                 let reason = &interview["stateReason"];
-                assert!(!DEAD_ENDS.contains(&state.as_str()), "it became {state} ({reason}), not {wanted}: {interview}");
+                assert!(
+                    !DEAD_ENDS.contains(&state.as_str()),
+                    "it became {state} ({reason}), not {wanted}: {interview}"
+                );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };

@@ -54,6 +54,11 @@ impl Site {
         self.data.path()
     }
 
+    /// Its database, where that is not a private one.
+    pub fn database(&self) -> &str {
+        &self.env["MAYA_DATABASE__URL"]
+    }
+
     /// Sets a variable of the environment for what is started from now on.
     pub fn set(&mut self, name: &str, value: impl ToString) {
         self.env.insert(name.to_owned(), value.to_string());

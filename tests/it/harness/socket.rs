@@ -45,7 +45,9 @@ impl Socket {
             while let Some(Ok(message)) = from_edge.next().await {
                 let told = match message {
                     Message::Text(text) => serde_json::from_str(&text).expect("the edge speaks JSON"),
-                    Message::Close(frame) => json!({ "type": "CLOSED", "code": frame.map(|frame| u16::from(frame.code)) }),
+                    Message::Close(frame) => {
+                        json!({ "type": "CLOSED", "code": frame.map(|frame| u16::from(frame.code)) })
+                    }
                     _ => continue,
                 };
                 if sender.send(told).is_err() {
@@ -91,11 +93,10 @@ impl Socket {
 
     /// Says something the way a client with a button does: start, all of it at once, end.
     pub async fn say(&mut self, text: &str) -> Result<(), Error> {
-        self.try_send(json!({"type": "AUDIO", "streaming": "start", "encoding": "LINEAR16", "sampleRate": RATE})).await?;
-        let pcm: Vec<u8> = modem::encode(text, RATE, modem::MS_PER_CHARACTER)
-            .into_iter()
-            .flat_map(i16::to_le_bytes)
-            .collect();
+        self.try_send(json!({"type": "AUDIO", "streaming": "start", "encoding": "LINEAR16", "sampleRate": RATE}))
+            .await?;
+        let pcm: Vec<u8> =
+            modem::encode(text, RATE, modem::MS_PER_CHARACTER).into_iter().flat_map(i16::to_le_bytes).collect();
         for piece in pcm.chunks(CHUNK) {
             let data = BASE64_STANDARD.encode(piece);
             self.try_send(json!({"type": "AUDIO", "streaming": "chunk", "data": data})).await?;
@@ -170,7 +171,9 @@ impl Conversation {
                 let played = self.played.entry(key.clone()).or_default();
                 *played += data.len() as u64 / 48;
                 let played = *played;
-                if !text("text").is_empty() && !self.told.iter().any(|(turn, number, _)| (turn, *number) == (&key.0, key.1)) {
+                if !text("text").is_empty()
+                    && !self.told.iter().any(|(turn, number, _)| (turn, *number) == (&key.0, key.1))
+                {
                     self.told.push((key.0.clone(), sentence, text("text")));
                 }
                 socket

@@ -31,6 +31,11 @@ pub(super) fn from_code(code: RDKafkaErrorCode, what: &str) -> BusError {
     }
 }
 
+/// Whether a partition has no leader just now, or another than the client knows.
+pub(super) fn is_leaderless(code: RDKafkaErrorCode) -> bool {
+    matches!(code, LeaderNotAvailable | NotLeaderForPartition)
+}
+
 /// Whether the cluster refused who we are, or what we may do.
 pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
     matches!(

@@ -39,6 +39,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const AUDIO: Channel = Channel::Main(Topic::CandidateSpoken);
 /// How often the node list is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often sessions without an owner are looked for: a lost node's leases outlast its record in the node list, and a
+/// draining one still owns its sessions when its partitions are given away.
+const FIND: Duration = Duration::from_secs(1);
 /// For how long a session that is not ours is not looked up again.
 const NOT_OURS: Duration = Duration::from_secs(1);
 
@@ -215,9 +218,12 @@ impl Reading {
     async fn run(mut self, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut find = tokio::time::interval(FIND);
+        find.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
+                _ = find.tick() => self.placement.inner.find_unowned(self.assigned.iter().copied().collect()),
                 _ = look.tick() => {
                     if let Err(error) = self.assign().await {
                         tracing::warn!(error = %error, "cannot change the partitions that are read");
@@ -263,7 +269,6 @@ impl Reading {
             self.reader.assign(partition, start).await?;
             self.assigned.insert(partition);
         }
-        self.placement.inner.find_unowned(self.assigned.iter().copied().collect());
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions without a live owner, found when a partition is given to this node.
+//! Sessions without a live owner, found among the partitions that were given to this node.
 
 use super::{Here, Inner};
 use maya_store::{Store, StoreError, placements};
@@ -23,6 +23,9 @@ impl Inner {
     /// Looks for live sessions of these partitions that nobody owns, and rebuilds them: a candidate who says nothing
     /// must not wait for a word of theirs.
     pub(super) fn find_unowned(self: &Arc<Self>, partitions: Vec<u32>) {
+        if self.draining.is_cancelled() {
+            return;
+        }
         let this = self.clone();
         self.tasks.spawn(async move {
             let found = async {
@@ -33,7 +36,8 @@ impl Inner {
                 Ok(found) => found,
                 Err(error) => return tracing::warn!(error = %error, "cannot look for sessions without an owner"),
             };
-            for placement in found {
+            let elsewhere = found.into_iter().filter(|placement| !this.here.contains_key(&placement.session));
+            for placement in elsewhere.collect::<Vec<_>>() {
                 let session = placement.session;
                 let owned = match this.parts.registry.owner(session).await {
                     Ok(owner) => owner.is_some(),

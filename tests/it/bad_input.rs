@@ -105,7 +105,7 @@ async fn on_an_open_socket(stage: &Stage) {
         (chunk, "not_started"),
         (json!({"type": "DANCE"}), "unknown_type"),
         (json!({"type": 7}), "bad_message"),
-        (json!({"type": "AUDIO", "streaming": "start", "encoding": "MP3"}), "bad_audio"),
+        (json!({"type": "AUDIO", "streaming": "start", "encoding": "MP3"}), "bad_message"),
         (json!({"type": "AUDIO", "data": "%%%", "sampleRate": 16000}), "bad_audio"),
         (json!({"type": "AUDIO", "data": "AAAA", "sampleRate": 0}), "bad_audio"),
         (json!({"type": "VIDEO", "data": BASE64_STANDARD.encode(WEBM)}), "consent_required"),

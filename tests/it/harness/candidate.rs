@@ -12,7 +12,6 @@ const INTERVIEW: Duration = Duration::from_secs(240);
 pub struct Candidate {
     join: String,
     lines: String,
-    args: Vec<String>,
 }
 
 /// A candidate in an interview.
@@ -24,7 +23,7 @@ pub struct Holding {
 impl Candidate {
     /// One who joins by that link and says nothing.
     pub fn new(join: &str) -> Self {
-        Self { join: join.to_owned(), lines: String::new(), args: Vec::new() }
+        Self { join: join.to_owned(), lines: String::new() }
     }
 
     /// What they say, a line an answer.
@@ -33,19 +32,12 @@ impl Candidate {
         self
     }
 
-    /// What else they are told.
-    pub fn args(mut self, args: &[&str]) -> Self {
-        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
-        self
-    }
-
     /// Joins.
     pub fn start(&self, site: &Site) -> Holding {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(self.lines.as_bytes()).expect("our own file");
         let speak = file.path().display().to_string();
-        let mut args = vec!["candidate", "--join", &self.join, "--speak", &speak, "--json", "--voice", "scripted"];
-        args.extend(self.args.iter().map(String::as_str));
+        let args = ["candidate", "--join", &self.join, "--speak", &speak, "--json", "--voice", "scripted"];
         let mut command = tokio::process::Command::from(site.command(&args));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Holding { child: command.spawn().expect("the binary can be started"), _lines: file }

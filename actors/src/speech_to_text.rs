@@ -220,7 +220,7 @@ impl SpeechToTextState {
             self.recognise_batch(myself, pcm);
         }
         let quiet = self.open.is_none() && self.closing.is_empty() && self.batch.is_empty();
-        if quiet && now.saturating_duration_since(self.silence_told).as_secs() >= 5 {
+        if quiet && now.saturating_duration_since(self.silence_told).as_secs() >= 9 {
             self.silence_told = now;
             self.tell(EarEvent::Silence { offset: self.last_offset + 1 });
         }

@@ -51,6 +51,7 @@ struct Live {
     actor: ActorRef<SessionMessage>,
     probe: Observed,
     epoch: Epoch,
+    partition: u32,
     room: Arc<Semaphore>,
     lag: Arc<Mutex<Lag>>,
 }
@@ -76,6 +77,8 @@ struct Inner {
     here: DashMap<SessionId, Here>,
     not_ours: DashMap<SessionId, Instant>,
     incarnations: DashMap<u32, String>,
+    /// Partitions that are another node's now, read on for the sessions that live here and for no other.
+    kept: DashMap<u32, ()>,
     draining: CancellationToken,
     tasks: TaskTracker,
 }
@@ -96,6 +99,7 @@ impl Placement {
                 here: DashMap::new(),
                 not_ours: DashMap::new(),
                 incarnations: DashMap::new(),
+                kept: DashMap::new(),
                 draining: CancellationToken::new(),
                 tasks: TaskTracker::new(),
             }),
@@ -223,7 +227,7 @@ impl Reading {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = find.tick() => self.placement.inner.find_unowned(self.assigned.iter().copied().collect()),
+                _ = find.tick() => self.placement.inner.find_unowned(self.own()),
                 _ = look.tick() => {
                     if let Err(error) = self.assign().await {
                         tracing::warn!(error = %error, "cannot change the partitions that are read");
@@ -238,6 +242,12 @@ impl Reading {
                 },
             }
         }
+    }
+
+    /// The partitions that the node list gives this node.
+    fn own(&self) -> Vec<u32> {
+        let kept = &self.placement.inner.kept;
+        self.assigned.iter().copied().filter(|partition| !kept.contains_key(partition)).collect()
     }
 
     /// Reads what the node list gives this node.
@@ -255,10 +265,18 @@ impl Reading {
             ids.push(parts.node.clone());
         }
         let wanted: HashSet<u32> = assignment::partitions_of(&parts.node, &ids, self.count).into_iter().collect();
-        for &partition in self.assigned.difference(&wanted).copied().collect::<Vec<_>>().iter() {
+        let inner = self.placement.inner.clone();
+        for partition in self.assigned.difference(&wanted).copied().collect::<Vec<_>>() {
+            // a session must not become deaf because a node was added
+            if inner.lives_in(partition) {
+                inner.kept.insert(partition, ());
+                continue;
+            }
             self.reader.unassign(partition).await?;
             self.assigned.remove(&partition);
+            inner.kept.remove(&partition);
         }
+        inner.kept.retain(|partition, ()| !wanted.contains(partition));
         let new: Vec<u32> = wanted.difference(&self.assigned).copied().collect();
         if new.is_empty() {
             return Ok(());
@@ -274,6 +292,14 @@ impl Reading {
 }
 
 impl Inner {
+    /// Whether a session of that partition lives here, or is being started.
+    fn lives_in(&self, partition: u32) -> bool {
+        self.here.iter().any(|entry| match entry.value() {
+            Here::Live(live) => live.partition == partition,
+            Here::Starting(waiting) => waiting.iter().any(|(message, _)| message.partition == partition),
+        })
+    }
+
     /// Hands a message to its session; never waits.
     fn receive(self: &Arc<Self>, delivery: Delivery) {
         let message = match CandidateMessage::from_record(&delivery.record) {
@@ -296,7 +322,7 @@ impl Inner {
         let joins = message.body == CandidateBody::Joined;
         let now = self.parts.clock.now();
         let refused = self.not_ours.get(&session).is_some_and(|at| now.saturating_duration_since(*at) < NOT_OURS);
-        if self.draining.is_cancelled() || (refused && !joins) {
+        if self.draining.is_cancelled() || self.kept.contains_key(&message.partition) || (refused && !joins) {
             return;
         }
         self.here.insert(session, Here::Starting(vec![(message, offset)]));

@@ -130,6 +130,25 @@ async fn a_rolling_restart_of_the_interviewers_keeps_an_interview_going() {
     interview.until("ASSESSMENT_READY").await;
 }
 
+#[tokio::test]
+async fn an_interview_outlives_every_interviewer_that_was_killed() {
+    let mut cluster = cluster().await.lock().await;
+    let (_, rest) = cluster.site.customer(&cluster.gateway).await;
+    let interview = rest.create(&one_skill()).await;
+    let link = interview.approved().await;
+    let mut conversation = Conversation::new(&LINES);
+    let mut socket = Socket::open(&link.join_url).await.expect("the link is good");
+    assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == 2).await, "{conversation:?}");
+    let fresh = vec![cluster.site.serve("interviewer").await, cluster.site.serve("interviewer").await];
+    for old in std::mem::replace(&mut cluster.interviewers, fresh) {
+        old.kill().await;
+    }
+    // the candidate says nothing, and need not: the socket stays open and Maya takes it up again
+    to_the_end(&mut conversation, &mut socket).await;
+    assert_eq!(interview.answers().await, conversation.said, "each word once: {conversation:?}");
+    assert!(conversation.errors.is_empty(), "{conversation:?}");
+}
+
 fn one_skill() -> serde_json::Value {
     let mut body = short_interview();
     body["skills"] = json!([{ "name": "Rust", "level": "MID", "mustHave": true }]);

@@ -147,7 +147,7 @@ impl Inner {
             Err(error) => return Err(NotHere::Failed(error.to_string())),
         };
         let room = Arc::new(Semaphore::new(parts.settings.audio_bound));
-        let live = Live { actor, probe, epoch, room, lag: Arc::new(Mutex::new(Lag::at(0))) };
+        let live = Live { actor, probe, epoch, partition, room, lag: Arc::new(Mutex::new(Lag::at(0))) };
         if rebuilt {
             // the socket may have been open all the while: nobody will say again that it joined
             if let (Ok(Some(socket)), None) = (&socket, joined) {

@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
+    serve::ListenerExt as _,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::RwLock;
@@ -41,6 +42,10 @@ impl Front {
 
     /// Serves until stopped; requests in progress are finished.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        // a sentence right behind a STATE must not wait for the client's delayed acknowledgement (40 ms)
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         let app = Router::new().fallback(async move |request: Request| -> Response {
             let router = self.behind.read().clone();
             router.oneshot(request).await.into_response()

@@ -85,8 +85,9 @@ async fn candidate(join: String, turns: usize, clock: SharedClock) -> Result<Dur
     let url = url::Url::parse(&join)?;
     let session = url.query_pairs().find(|(name, _)| name == "sessionId").map(|(_, id)| id.into_owned());
     let session = session.context("a link names its session")?;
-    let (socket, _) =
-        tokio_tungstenite::connect_async(join.replacen("http", "ws", 1).replacen("/join?", "/ws?", 1)).await?;
+    let address = join.replacen("http", "ws", 1).replacen("/join?", "/ws?", 1);
+    // without Nagle's delay, as in a browser
+    let (socket, _) = tokio_tungstenite::connect_async_with_config(address, None, true).await?;
     let (mut up, mut down) = socket.split();
     let pcm: Vec<u8> =
         modem::encode(LINE, RATE, modem::MS_PER_CHARACTER).into_iter().flat_map(i16::to_le_bytes).collect();

@@ -18,7 +18,10 @@ use maya_providers::{
     tts::TextToSpeech,
     vad::{EndOfTurn, VoiceActivity},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The senses of this process.
 pub struct Senses {
@@ -89,15 +92,22 @@ impl Senses {
             }
         }
         let folder = |name: &str| folders.iter().find(|(part, _)| *part == name).map(|(_, folder)| folder.clone());
+        let chosen = config.data_dir.join("voice");
         let options = LocalOptions {
             voice: match config.voices.maya {
-                MayaVoice::Auto => VoiceChoice::Auto,
+                MayaVoice::Auto => remembered(&chosen),
                 MayaVoice::Kokoro => VoiceChoice::Kokoro,
                 MayaVoice::Piper => VoiceChoice::Piper,
             },
             ..LocalOptions::default()
         };
         let local = LocalSenses::load(ModelPaths::in_folders(folder), options, clock).await;
+        if let Some(voice) = &local.maya_voice
+            && config.voices.maya == MayaVoice::Auto
+        {
+            // only a hint for the next start, which measures again where it cannot be read
+            let _ = std::fs::create_dir_all(&config.data_dir).and_then(|()| std::fs::write(&chosen, voice.name()));
+        }
         report.extend(local.report.names.iter().map(|(sense, name)| format!("{sense:?}: {name}")));
         let needed = |sense| match sense {
             maya_providers::local::Sense::Embedding => embeds,
@@ -125,6 +135,15 @@ impl Senses {
             second_voice: local.second_voice,
             report,
         }
+    }
+}
+
+/// The voice that an earlier start found this machine to keep up with: measuring takes longer than all else at a start.
+fn remembered(file: &Path) -> VoiceChoice {
+    match std::fs::read_to_string(file).as_deref().map(|name| name.split('/').next().unwrap_or_default()) {
+        Ok("kokoro") => VoiceChoice::Kokoro,
+        Ok("piper") => VoiceChoice::Piper,
+        _ => VoiceChoice::Auto,
     }
 }
 

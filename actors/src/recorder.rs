@@ -3,7 +3,7 @@
 //! A piece plays nowhere: MediaRecorder cuts in the middle of elements, and only the first piece carries the header. The
 //! pieces are therefore remuxed: the stream's own header, then its blocks untouched in clusters of ours, each object from
 //! a keyframe on and from time zero. An offset is committed only when the object and its row are written; the row also
-//! says how to go on ([`segment::Place`]), so that a recorder that dies is followed by one that misses nothing.
+//! says how to go on (`segment::Place`), so that a recorder that dies is followed by one that misses nothing.
 
 mod keep;
 mod segment;

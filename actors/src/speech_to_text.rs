@@ -10,7 +10,10 @@ pub use decode::{BadAudio, Decoder, samples};
 use crate::{
     observe::Observed,
     parts::Parts,
-    session::{endpointing::Endpointing, message::EarEvent},
+    session::{
+        endpointing::{Endpointing, Sound},
+        message::EarEvent,
+    },
 };
 use batch::Batch;
 use hearing::Open;
@@ -51,7 +54,7 @@ pub enum SpeechToTextMessage {
     /// The end-of-turn model's answer.
     Judged { turn: u64, probability: f32 },
     /// The words over Maya's voice.
-    Words { turn: u64, text: String, last: bool },
+    Words { turn: u64, text: String, sound: Sound },
     /// Batch audio was recognised.
     BatchRecognised { text: Result<String, ProviderError> },
     /// The connection is gone: what is open is over.
@@ -147,11 +150,11 @@ impl Actor for SpeechToText {
                 let action = state.endpointing.judged(probability);
                 state.act(&myself, action).await;
             }
-            SpeechToTextMessage::Words { turn, text, last } if turn == state.turn => {
-                let takes = crate::session::endpointing::takes_the_floor(&text, last);
-                let action = state.endpointing.words(takes, last);
+            SpeechToTextMessage::Words { turn, text, sound } if turn == state.turn => {
+                let takes = crate::session::endpointing::takes_the_floor(&text, sound);
+                let action = state.endpointing.words(takes, sound);
                 state.act(&myself, action).await;
-                if takes && last {
+                if takes && sound == Sound::Over {
                     // the words were short and their sound is over: they are the turn
                     let action = state.endpointing.end();
                     state.act(&myself, action).await;

@@ -29,7 +29,7 @@ pub enum Up {
         #[serde(default)]
         text_version: String,
     },
-    /// Streamed or batch audio; which one, [`Audio::step`] tells.
+    /// Streamed or batch audio; which one, [`Audio::streaming`] tells.
     #[serde(rename = "AUDIO")]
     Audio(Audio),
     /// Camera.

@@ -130,13 +130,13 @@ impl SpeechToTextState {
                     }
                 });
             }
-            Some(Action::CheckWords { last }) => {
+            Some(Action::CheckWords(sound)) => {
                 let Some(open) = &self.open else { return };
                 let (pcm, config) = (open.pcm.clone(), self.args.config.clone());
                 let (hears, turn, myself) = (self.args.parts.senses.hears.clone(), self.turn, myself.clone());
                 tokio::spawn(async move {
                     let text = hears.recognize(&config, pcm).await.unwrap_or_default();
-                    let _ = myself.cast(SpeechToTextMessage::Words { turn, text, last });
+                    let _ = myself.cast(SpeechToTextMessage::Words { turn, text, sound });
                 });
             }
         }

@@ -1,8 +1,8 @@
 //! The bus of one process: no broker, the same semantics as Kafka.
 //!
-//! Domain topics lie in a `fjall` store, so that they outlive `kill -9` ([`durable`]); PostgreSQL would serve as well,
+//! Domain topics lie in a `fjall` store, so that they outlive `kill -9` (`durable`); PostgreSQL would serve as well,
 //! but would put each published event on the same connection pool that the outbox relay reads from, and its wake-ups
-//! on a second channel. Media topics lie in bounded memory ([`media`]): after a crash there is no one left to hear them.
+//! on a second channel. Media topics lie in bounded memory (`media`): after a crash there is no one left to hear them.
 //! Readers are woken by the publisher, nothing polls.
 
 mod codec;

@@ -25,7 +25,7 @@ impl Phonemizer {
         })
     }
 
-    /// The words that will be said (see [`normalize::normalize`]).
+    /// The words that will be said (see `normalize.rs`).
     pub fn normalize(&self, text: &str) -> String {
         normalize::normalize(text, &self.lexicon)
     }

@@ -7,6 +7,7 @@
 pub mod embed;
 pub mod error;
 pub mod llm;
+mod number_words;
 pub mod stt;
 pub mod tts;
 pub mod vad;

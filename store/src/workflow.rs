@@ -24,9 +24,6 @@ pub struct InterviewRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The columns of [`InterviewRow`], for `select`s.
-pub const COLUMNS: &str = "id, state, state_reason, version, brief, missing, waived, created_at, updated_at";
-
 impl<'r> FromRow<'r, PgRow> for InterviewRow {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let state: &str = row.try_get("state")?;

@@ -49,7 +49,6 @@ pub struct SessionState {
     pub(super) timer: Option<JoinHandle<()>>,
     pub(super) live_version: u64,
     pub(super) maya_talks: bool,
-    pub(super) over: bool,
 }
 
 impl SessionState {
@@ -92,7 +91,6 @@ impl SessionState {
             timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
             maya_talks: false,
-            over: false,
             args,
         }
     }

@@ -135,7 +135,6 @@ impl SessionState {
             }
             Effect::CloseSocket => self.send(AgentBody::Close),
             Effect::Finish => {
-                self.over = true;
                 myself.stop(Some("ended".to_owned()));
             }
         }

@@ -2,6 +2,7 @@
 
 use super::hearing;
 use crate::llm::{CloseReason, InterviewFacts};
+use crate::number_words::{ONES, TENS};
 use maya_protocol::plan::Question;
 
 /// Thanks for an answer, without a word on how good it was.
@@ -149,38 +150,14 @@ fn short(text: &str) -> String {
     }
 }
 
-const UNITS: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-
 /// A number below a thousand in words.
 fn number(n: u32) -> String {
     match n {
-        0..20 => UNITS[n as usize].to_owned(),
+        0..20 => ONES[n as usize].to_owned(),
         20..100 if n.is_multiple_of(10) => TENS[n as usize / 10].to_owned(),
-        20..100 => format!("{}-{}", TENS[n as usize / 10], UNITS[n as usize % 10]),
-        100..1000 if n.is_multiple_of(100) => format!("{} hundred", UNITS[n as usize / 100]),
-        100..1000 => format!("{} hundred and {}", UNITS[n as usize / 100], number(n % 100)),
+        20..100 => format!("{}-{}", TENS[n as usize / 10], ONES[n as usize % 10]),
+        100..1000 if n.is_multiple_of(100) => format!("{} hundred", ONES[n as usize / 100]),
+        100..1000 => format!("{} hundred and {}", ONES[n as usize / 100], number(n % 100)),
         _ => n.to_string(),
     }
 }

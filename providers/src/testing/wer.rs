@@ -1,5 +1,6 @@
 //! Word error rate: how many words a listener got wrong, after both texts are written the same way.
 
+use crate::number_words::{ONES, TENS};
 use std::collections::HashMap;
 
 /// Substituted, missing and added words of `hypothesis`, as a share of the words of `reference`: 0 is perfect, more than 1
@@ -99,34 +100,10 @@ fn contraction(token: &str) -> Option<String> {
     Some(format!("{stem} {ending}"))
 }
 
-const ONES: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-
 /// Number words become digits: `forty five` -> `45`, `two hundred fifty` -> `250`, `twenty twenty four` -> `2024`.
 fn small_numbers(words: Vec<String>) -> Vec<String> {
     let units: HashMap<&str, u64> = ONES.iter().zip(0..).map(|(w, n)| (*w, n)).collect();
-    let tens: HashMap<&str, u64> = TENS.iter().zip(2..).map(|(w, n)| (*w, n * 10)).collect();
+    let tens: HashMap<&str, u64> = TENS.iter().zip(0..).skip(2).map(|(w, n)| (*w, n * 10)).collect();
     let mut out: Vec<String> = Vec::new();
     let mut i = 0;
     while i < words.len() {

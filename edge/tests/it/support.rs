@@ -14,7 +14,14 @@ use maya_protocol::{
     tree::NodeState,
 };
 use serde_json::Value;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -38,6 +45,7 @@ pub struct Platform {
     pub bus: SharedBus,
     pub registry: Arc<EmbeddedRegistry>,
     pub key: JoinKey,
+    edges: AtomicUsize,
     _dir: tempfile::TempDir,
 }
 
@@ -48,7 +56,13 @@ impl Platform {
         let bus = EmbeddedBus::open(dir.path(), settings, clock::system()).unwrap();
         bus.ensure_topics(true).await.unwrap();
         let registry = Arc::new(EmbeddedRegistry::new(clock::system()));
-        Self { bus, registry, key: JoinKey::new(b"0123456789abcdef0123456789abcdef"), _dir: dir }
+        Self {
+            bus,
+            registry,
+            key: JoinKey::new(b"0123456789abcdef0123456789abcdef"),
+            edges: AtomicUsize::new(0),
+            _dir: dir,
+        }
     }
 
     pub async fn edge(&self, settings: EdgeSettings) -> TestEdge {
@@ -59,7 +73,7 @@ impl Platform {
         let (http, peers) =
             (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let record = NodeRecord {
-            id: NodeId::fresh(),
+            id: self.edge_id(),
             roles: vec!["edge".into()],
             zone: None,
             version: "test".into(),
@@ -86,6 +100,11 @@ impl Platform {
         tokio::spawn(async move { axum::serve(http, router).await });
         tokio::spawn(async move { rpc::serve(peers, handler, "s3cret", stopped).await });
         TestEdge { edge, address, record, stop }
+    }
+
+    /// Counted, not drawn: between `edge-0` and `edge-1` each reads some of so few partitions, and every run is alike.
+    fn edge_id(&self) -> NodeId {
+        NodeId(format!("edge-{}", self.edges.fetch_add(1, Ordering::Relaxed)))
     }
 
     pub fn session(&self) -> Ticket {

@@ -1,0 +1,148 @@
+//! What may happen, by the code's names.
+
+use crate::{
+    Exploration,
+    world::{Place, World},
+};
+
+/// A step of somebody's; the place is the node's, or the edge's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[rustfmt::skip]
+pub enum Action {
+    // actors/src/placement
+    Look(Place), HandOver(Place), Released(Place), Claim(Place), Start(Place), PutOwner(Place),
+    FindHigherEpoch(Place), Nominate(Place), Assign(Place), FindSocket(Place),
+    // actors/src/session
+    Hear(Place), FencedWrite(Place), Recorded(Place), Word(Place), LetGo(Place), Silence(Place),
+    // edge
+    Deliver(Place), ReportWritten(Place), TakePartition(Place), RefreshSocket,
+    // the candidate
+    Speak, Join(Place),
+    // the registry's clock
+    LeaseRunsOut, ClaimAges, RegistryBack, RegistrySettles,
+    // faults
+    Move, Crash(Place), Pause(Place), Wake(Place), CrashEdge(Place), Reread(Place), HearTwice(Place),
+    EmptyRegistry, RegistryAway,
+}
+
+impl Action {
+    /// What may happen now.
+    pub fn enabled(model: &Exploration, world: &World) -> Vec<Self> {
+        let mut enabled = Vec::with_capacity(16);
+        let mut may = |action, is_enabled: bool| {
+            if is_enabled {
+                enabled.push(action);
+            }
+        };
+        let rules = &model.rules;
+        for at in [0, 1] {
+            let node = &world.nodes[at as usize];
+            may(Self::Look(at), world.may_look(rules, at));
+            may(Self::HandOver(at), world.may_hand_over(rules, at));
+            may(Self::Released(at), world.may_release(rules, at));
+            may(Self::Claim(at), node.runs() && node.seen.is_some());
+            may(Self::Start(at), node.runs() && node.claimed.is_some());
+            may(Self::PutOwner(at), world.may_put_owner(at));
+            may(Self::FindHigherEpoch(at), world.may_find_higher_epoch(rules, at));
+            may(Self::Nominate(at), world.may_nominate(at));
+            may(Self::Assign(at), world.may_assign(at));
+            may(Self::FindSocket(at), world.may_find_socket(rules, at));
+            may(Self::Hear(at), world.may_hear(at));
+            may(Self::FencedWrite(at), world.may_write(at));
+            may(Self::Recorded(at), world.may_acknowledge(at));
+            may(Self::Word(at), world.may_word(rules, at));
+            may(Self::LetGo(at), world.may_let_go(rules, at));
+            may(Self::Silence(at), world.may_judge_silence(at));
+            may(Self::Deliver(at), world.may_deliver(at));
+            may(Self::ReportWritten(at), world.may_report(at));
+            may(Self::TakePartition(at), world.may_take_partition(at));
+            may(Self::Join(at), world.may_join(at));
+            may(Self::Crash(at), world.may_crash(at));
+            may(Self::Pause(at), world.may_pause(at));
+            may(Self::Wake(at), node.up && node.paused);
+            may(Self::CrashEdge(at), world.may_crash_edge(at));
+            may(Self::Reread(at), world.may_reread(at));
+            may(Self::HearTwice(at), !rules.skip_heard && world.may_hear_twice(at));
+        }
+        may(Self::Speak, world.may_speak(model.utterances));
+        may(Self::RefreshSocket, world.may_refresh_socket());
+        may(Self::LeaseRunsOut, world.may_run_out());
+        may(Self::ClaimAges, world.may_age());
+        may(Self::RegistryBack, !world.registry.up);
+        may(Self::RegistrySettles, world.may_settle_registry());
+        may(Self::Move, world.may_move());
+        may(Self::EmptyRegistry, world.may_lose_registry());
+        may(Self::RegistryAway, world.may_lose_registry());
+        enabled
+    }
+
+    /// Whether it is sure to come, if nothing else does. A fault is not, and a stopped node may sleep for ever.
+    pub fn is_sure(self) -> bool {
+        use Action::*;
+        !matches!(
+            self,
+            Move | Crash(_)
+                | Pause(_)
+                | Wake(_)
+                | CrashEdge(_)
+                | Reread(_)
+                | HearTwice(_)
+                | EmptyRegistry
+                | RegistryAway
+        )
+    }
+
+    /// Does it.
+    pub fn apply(self, model: &Exploration, world: &mut World) {
+        let rules = &model.rules;
+        match self {
+            Self::Look(at) => world.look(at),
+            Self::HandOver(at) => world.hand_over(at),
+            Self::Released(at) => world.release(at),
+            Self::Claim(at) => world.claim(at),
+            Self::Start(at) => world.start(rules, model.sentences, at),
+            Self::PutOwner(at) => world.put_owner(at),
+            Self::FindHigherEpoch(at) => world.nodes[at as usize].session = None,
+            Self::Nominate(at) => world.nominate(at),
+            Self::Assign(at) => world.nodes[at as usize].nominee = world.given == at,
+            Self::FindSocket(at) => {
+                let socket = world.registry.socket.expect("it is there");
+                world.speak_to(rules, at, socket);
+            }
+            Self::Hear(at) => world.hear(rules, at),
+            Self::FencedWrite(at) => world.write(rules, at),
+            Self::Recorded(at) => world.acknowledge(model.sentences, at),
+            Self::Word(at) => world.word(at),
+            Self::LetGo(at) => world.let_go(at),
+            Self::Silence(at) => world.judge_silence(at),
+            Self::Deliver(at) => world.deliver(rules, at),
+            Self::ReportWritten(at) => world.report(at),
+            Self::TakePartition(at) => world.edges[at as usize].at = Some(0),
+            Self::RefreshSocket => world.registry.socket = Some(world.candidate.connection),
+            Self::Speak => world.speak(),
+            Self::Join(at) => world.join(at),
+            Self::LeaseRunsOut => world.run_out(),
+            Self::ClaimAges => world.row.fresh = false,
+            Self::RegistryBack => world.registry_back(),
+            Self::RegistrySettles => world.registry.settled = true,
+            Self::Move => world.move_partition(),
+            Self::Crash(at) => world.crash(at),
+            Self::Pause(at) => world.pause(at),
+            Self::Wake(at) => world.nodes[at as usize].paused = false,
+            Self::CrashEdge(at) => world.crash_edge(at),
+            Self::Reread(at) => world.reread(at),
+            Self::HearTwice(at) => {
+                world.faults.rereads -= 1;
+                world.hear_twice(rules, at);
+            }
+            Self::EmptyRegistry => {
+                world.faults.registry_losses -= 1;
+                world.empty_registry();
+            }
+            Self::RegistryAway => {
+                world.faults.registry_losses -= 1;
+                world.registry.up = false;
+            }
+        }
+    }
+}

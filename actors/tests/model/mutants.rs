@@ -1,0 +1,143 @@
+//! The model without one of its rules: each must break a property, or the rule is not needed, or the model does not
+//! see what it is for. The comment says what then happens to a candidate, where the name does not.
+
+use crate::{Exploration, properties::*, rules::Rules, world::Faults};
+
+/// No fault at all.
+const NONE: Faults = Faults { moves: 0, crashes: 0, pauses: 0, edge_crashes: 0, registry_losses: 0, rereads: 0 };
+
+/// A rule is taken away; with these faults, one of these properties must break.
+fn without(take_away: impl Fn(&mut Rules), utterances: u8, sentences: u8, faults: Faults, breaks: &[&'static str]) {
+    let mut rules = Rules::designed();
+    take_away(&mut rules);
+    Exploration { rules, utterances, sentences, faults }.breaks(breaks);
+}
+
+#[test]
+fn without_the_fence_a_stale_owner_writes() {
+    let faults = Faults { pauses: 1, ..NONE };
+    without(|rules| rules.fence = false, 1, 1, faults, &[ONE_WRITER]);
+}
+
+/// Who wakes and hears on, writes on.
+#[test]
+fn without_the_fence_an_utterance_is_recorded_twice() {
+    let faults = Faults { pauses: 1, ..NONE };
+    without(|rules| rules.fence = false, 1, 1, faults, &[RECORDED_ONCE]);
+}
+
+#[test]
+fn without_the_marker_a_former_owner_is_heard_until_the_new_one_speaks() {
+    let faults = Faults { pauses: 1, ..NONE };
+    without(|rules| rules.marker = false, 1, 1, faults, &[ONE_VOICE]);
+}
+
+#[test]
+fn an_edge_that_ignores_epochs_lets_two_owners_speak() {
+    let faults = Faults { pauses: 1, ..NONE };
+    without(|rules| rules.gate_by_epoch = false, 1, 1, faults, &[ONE_VOICE]);
+}
+
+#[test]
+fn a_position_that_moves_ahead_loses_words() {
+    let faults = Faults { crashes: 1, ..NONE };
+    without(|rules| rules.position_with_record = false, 1, 1, faults, &[POSITION]);
+}
+
+/// It is behind what the turns say: the same audio is heard, and recorded, again.
+#[test]
+fn a_position_read_before_the_claim_doubles_an_utterance() {
+    let faults = Faults { pauses: 1, ..NONE };
+    without(|rules| rules.position_after_claim = false, 1, 1, faults, &[RECORDED_ONCE]);
+}
+
+#[test]
+fn a_session_without_a_position_loses_the_first_words() {
+    let faults = Faults { crashes: 1, ..NONE };
+    without(|rules| rules.position_from_join = false, 1, 1, faults, &[GOES_ON]);
+}
+
+#[test]
+fn a_message_that_is_heard_twice_is_recorded_twice() {
+    let faults = Faults { rereads: 1, ..NONE };
+    without(|rules| rules.skip_heard = false, 1, 1, faults, &[RECORDED_ONCE]);
+}
+
+#[test]
+fn a_sentence_let_go_before_its_record_may_be_worded_anew() {
+    without(|rules| rules.record_first = false, 1, 1, NONE, &[RECORDED_FIRST]);
+}
+
+#[test]
+fn an_edge_that_forgets_what_it_wrote_repeats_it() {
+    let faults = Faults { crashes: 1, ..NONE };
+    without(|rules| rules.drop_written = false, 1, 1, faults, &[HEARD_ONCE]);
+}
+
+#[test]
+fn a_cut_sentence_without_a_clear_is_heard_in_two_halves() {
+    let faults = Faults { crashes: 1, ..NONE };
+    without(|rules| rules.clear_before_repeat = false, 1, 1, faults, &[CLEARED]);
+}
+
+/// Only together: a sentence that was wholly written is dropped whatever its offset.
+#[test]
+fn an_edge_that_knows_neither_offsets_nor_sentences_repeats_what_is_read_again() {
+    let faults = Faults { rereads: 1, ..NONE };
+    let take_away = |rules: &mut Rules| (rules.gate_by_offset, rules.drop_written) = (false, false);
+    without(take_away, 1, 1, faults, &[HEARD_ONCE]);
+}
+
+#[test]
+fn an_emptied_registry_would_take_sessions_from_live_owners() {
+    let faults = Faults { registry_losses: 1, ..NONE };
+    without(|rules| rules.lease_needs_uptime = false, 1, 1, faults, &[KEPT]);
+}
+
+/// Who was stopped while two owners came and went renews its lease, and nobody takes the session over. Either rule is
+/// enough; the first also frees a session whose former owner is not reached.
+#[test]
+fn a_lease_of_a_lower_epoch_would_block_a_session() {
+    let faults = Faults { crashes: 1, pauses: 1, ..NONE };
+    without(|rules| (rules.lease_by_epoch, rules.find_higher_epochs) = (false, false), 1, 1, faults, &[GOES_ON]);
+}
+
+/// Between its claim and its first lease an owner has nothing that others see.
+#[test]
+fn a_claim_that_is_no_lease_is_taken_back_and_forth() {
+    let faults = Faults { moves: 1, ..NONE };
+    without(|rules| rules.claim_is_a_lease = false, 1, 1, faults, &[CALM]);
+}
+
+#[test]
+fn two_nodes_that_both_believe_to_be_given_a_partition_would_hand_it_over_for_ever() {
+    let faults = Faults { registry_losses: 1, ..NONE };
+    without(|rules| rules.owner_may_refuse = false, 1, 1, faults, &[CALM]);
+}
+
+/// What was worded and not recorded, as a rule the question, is never said.
+#[test]
+fn a_hand_over_at_the_next_sentence_loses_the_rest_of_the_reply() {
+    let faults = Faults { moves: 1, ..NONE };
+    without(|rules| rules.hand_over_whole_replies = false, 1, 2, faults, &[GOES_ON]);
+}
+
+/// They stand in the log under a connection that is not the session's any more.
+#[test]
+fn words_of_an_older_connection_would_be_lost_with_their_node() {
+    let faults = Faults { crashes: 1, edge_crashes: 1, ..NONE };
+    without(|rules| rules.hear_older_connections = false, 1, 1, faults, &[POSITION, GOES_ON]);
+}
+
+#[test]
+fn a_session_rebuilt_while_the_registry_knows_no_socket_would_stay_mute() {
+    let faults = Faults { crashes: 1, registry_losses: 1, ..NONE };
+    without(|rules| rules.look_for_socket = false, 1, 1, faults, &[GOES_ON]);
+}
+
+/// The owner cannot tell what a lost edge had written.
+#[test]
+fn an_edge_that_does_not_report_makes_the_session_repeat_itself() {
+    let faults = Faults { edge_crashes: 1, ..NONE };
+    without(|rules| rules.report_written = false, 1, 2, faults, &[HEARD_ONCE]);
+}

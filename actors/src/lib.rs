@@ -15,4 +15,5 @@ pub mod recorder;
 pub mod session;
 pub mod speech_to_text;
 pub mod supervise;
+pub mod traced;
 pub mod tts_sentence;

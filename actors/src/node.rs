@@ -4,6 +4,7 @@ use crate::{
     observe::Observed,
     session::{Session, SessionArgs, message::SessionMessage},
     supervise::{Decision, Restarts, SESSION},
+    traced::Traced,
 };
 use maya_protocol::{clock::SharedClock, ids::SessionId};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -68,7 +69,7 @@ impl Actor for Node {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let session = args.session;
-        let started = Actor::spawn_linked(None, Session, *args, myself.get_cell()).await;
+        let started = Actor::spawn_linked(None, Traced::new(Session, &args.trace), *args, myself.get_cell()).await;
         let answer = match started {
             Ok((actor, _)) => {
                 state.sessions.insert(actor.get_id(), session);

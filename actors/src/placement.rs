@@ -24,6 +24,7 @@ use maya_protocol::{
     registry::{Fenced, OwnerRecord},
     session::Outcome,
     topic::{Channel, Topic},
+    trace::{self, TraceContext},
     tree::NodeState,
 };
 use parking_lot::Mutex;
@@ -134,7 +135,7 @@ impl Placement {
     /// Tells a session; `false` if it does not live here.
     pub fn command(&self, session: SessionId, command: Command) -> bool {
         match self.inner.here.get(&session).as_deref() {
-            Some(Here::Live(live)) => live.actor.cast(SessionMessage::Command(command)).is_ok(),
+            Some(Here::Live(live)) => live.actor.cast(SessionMessage::Command(command, trace::current())).is_ok(),
             Some(Here::Starting(_)) | None => false,
         }
     }
@@ -172,10 +173,10 @@ impl Placement {
                 Some(NodeEvent::Fell(session, pause)) => {
                     self.inner.here.remove(&session);
                     let this = self.clone();
-                    self.inner.tasks.spawn(async move {
+                    self.inner.tasks.spawn(trace::within(TraceContext::fresh(), async move {
                         tokio::time::sleep(pause).await;
                         this.inner.rebuild(session).await;
-                    });
+                    }));
                 }
             }
         }
@@ -320,6 +321,7 @@ impl Inner {
             None => {}
         }
         let joins = message.body == CandidateBody::Joined;
+        let trace = message.trace.map(TraceContext::child);
         let now = self.parts.clock.now();
         let refused = self.not_ours.get(&session).is_some_and(|at| now.saturating_duration_since(*at) < NOT_OURS);
         if self.draining.is_cancelled() || self.kept.contains_key(&message.partition) || (refused && !joins) {
@@ -327,7 +329,7 @@ impl Inner {
         }
         self.here.insert(session, Here::Starting(vec![(message, offset)]));
         let this = self.clone();
-        self.tasks.spawn(async move { this.begin(session).await });
+        self.tasks.spawn(trace::within(trace, async move { this.begin(session).await }));
     }
 
     /// Gives a live session a message, or leaves it in the log while the session is over its bound.

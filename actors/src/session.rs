@@ -17,13 +17,14 @@ pub mod voice;
 
 pub use body::SessionState;
 
-use crate::{observe::Observed, parts::Parts};
+use crate::{observe::Observed, parts::Parts, traced::CurrentTrace};
 use machine::Input;
 use maya_protocol::{
     event::Command,
     ids::{ConnectionId, Epoch, InterviewId, SessionId, TenantId},
     interview::Turn,
     plan::Plan,
+    trace,
 };
 use message::{JournalEvent, MindEvent, SessionMessage};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -57,6 +58,8 @@ pub struct SessionArgs {
     pub connection: Option<(ConnectionId, u64)>,
     /// Which life of the partition's log positions mean.
     pub incarnation: String,
+    /// Shared with its children.
+    pub trace: CurrentTrace,
     pub probe: Observed,
     pub parts: Parts,
 }
@@ -112,13 +115,16 @@ impl Actor for Session {
             }
             SessionMessage::Journal(JournalEvent::Completed) => state.step(&myself, Input::Completed).await,
             SessionMessage::Journal(JournalEvent::Fenced) => myself.stop(Some("fenced".to_owned())),
-            SessionMessage::Command(command) => match command {
-                Command::Cancel => state.step(&myself, Input::Cancel).await,
-                Command::Expire => state.step(&myself, Input::Expire).await,
-                Command::End => state.step(&myself, Input::End).await,
-                // moving is the placement's; a revoked link lets the socket that is open go on
-                Command::Move { .. } | Command::Revoke => {}
-            },
+            SessionMessage::Command(command, asked) => {
+                let input = match command {
+                    Command::Cancel => Input::Cancel,
+                    Command::Expire => Input::Expire,
+                    Command::End => Input::End,
+                    // moving is the placement's; a revoked link lets the socket that is open go on
+                    Command::Move { .. } | Command::Revoke => return Ok(()),
+                };
+                trace::within(asked.or(state.args.trace.get()), state.step(&myself, input)).await;
+            }
             SessionMessage::RestartEar => state.start_ear(&myself).await,
             SessionMessage::Tick(number) => {
                 if state.is_due(number) {

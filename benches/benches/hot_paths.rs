@@ -20,6 +20,7 @@ use maya_protocol::{
     ids::{ConnectionId, Epoch, SessionId, TenantId, TurnId},
     plan::{Difficulty, Plan, Question, Section},
     topic::{Channel, Topic},
+    trace::TraceContext,
 };
 use maya_providers::tts::Emotion;
 use std::{hint::black_box, sync::Arc, time::Duration};
@@ -37,6 +38,7 @@ fn spoken(codec: Codec, data: Bytes) -> CandidateMessage {
         stream: 1,
         sequence: 4_711,
         captured_at: DateTime::UNIX_EPOCH,
+        trace: Some(TraceContext::fresh()),
         body: CandidateBody::Audio { codec, sample_rate: 16_000, data },
     }
 }
@@ -54,6 +56,7 @@ fn frames(c: &mut Criterion) {
         partition: 7,
         epoch: Epoch(1),
         connection: candidate.connection,
+        trace: candidate.trace,
         body: AgentBody::Speech {
             turn_id: TurnId(3),
             sentence: 0,

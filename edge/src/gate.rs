@@ -82,6 +82,7 @@ mod tests {
             partition: 0,
             epoch: Epoch(epoch),
             connection: ConnectionId::fresh(),
+            trace: None,
             body,
         }
     }

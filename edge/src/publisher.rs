@@ -11,6 +11,7 @@ use maya_protocol::{
     clock::SharedClock,
     ids::{ConnectionId, SessionId, TenantId},
     topic::{Channel, Topic},
+    trace::{self, TraceContext},
 };
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -34,6 +35,8 @@ pub(crate) struct Publisher {
     connection: ConnectionId,
     /// The connection's generation.
     stream: u64,
+    /// The connection's.
+    trace: Option<TraceContext>,
     bound: usize,
     patience: Duration,
     sequence: AtomicU64,
@@ -42,6 +45,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
+    /// For the trace that the running task works for.
     pub(crate) fn new(
         bus: SharedBus,
         clock: SharedClock,
@@ -57,6 +61,7 @@ impl Publisher {
             partition,
             connection,
             stream,
+            trace: trace::current(),
             bound: settings.in_flight_bytes,
             patience: settings.backlog_wait,
             sequence: AtomicU64::new(0),
@@ -85,7 +90,7 @@ impl Publisher {
     pub(crate) async fn publish_video(&self, mut video: Bytes) -> Result<(), Behind> {
         while !video.is_empty() {
             let payload = video.split_to(video.len().min(MAX_VIDEO_PIECE));
-            let facts = [
+            let mut headers = vec![
                 ("tenant", self.tenant.to_string()),
                 ("session", self.session.to_string()),
                 ("connection", self.connection.to_string()),
@@ -94,11 +99,12 @@ impl Publisher {
                 ("captured-at", self.clock.utc().timestamp_micros().to_string()),
                 (maya_protocol::event::HEADER_KEY_ID, String::new()),
             ];
+            headers.extend(self.trace.map(|trace| (trace::HEADER, trace.to_string())));
             self.hand_over(Record {
                 channel: Channel::Main(Topic::CandidateVideo),
                 key: self.session.to_string(),
                 partition: Some(self.partition),
-                headers: facts.map(|(name, value)| (name.to_owned(), Bytes::from(value))).into(),
+                headers: headers.into_iter().map(|(name, value)| (name.to_owned(), Bytes::from(value))).collect(),
                 payload,
             })
             .await?;
@@ -115,6 +121,7 @@ impl Publisher {
             stream: self.stream,
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
             captured_at: self.clock.utc(),
+            trace: self.trace,
             body,
         }
         .to_record()

@@ -13,6 +13,7 @@ use maya_protocol::{
     ids::ConnectionId,
     registry::SocketRecord,
     session::{LiveState, Phase},
+    trace,
     wire::Down,
 };
 use reader::Heard;
@@ -37,7 +38,7 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
 
     let heard = Heard::new(clock.clone());
     let (mut read_half, write_half) = tokio::io::split(socket.into_inner());
-    let mut writer = tokio::spawn(writer::run(shared.clone(), connection.clone(), write_half));
+    let mut writer = tokio::spawn(trace::carry(writer::run(shared.clone(), connection.clone(), write_half)));
     let reason = if admitted.live.as_ref().is_some_and(|live| live.phase == Phase::Ended) {
         say_ended(&connection);
         reader::drain(&mut read_half).await;
@@ -51,7 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
         let publisher = Arc::new(Publisher::new(shared.bus.clone(), clock, &shared.settings, ids, (id, generation)));
         let reason = if publisher.publish_surely(CandidateBody::Joined, SIGNAL_ATTEMPTS).await.is_ok() {
             let reading = reader::run(shared.clone(), connection.clone(), publisher.clone(), heard.clone(), read_half);
-            let mut reader = tokio::spawn(reading);
+            let mut reader = tokio::spawn(trace::carry(reading));
             let reason = watch(&shared, &admitted, &connection, &heard, &mut reader, &mut writer).await;
             part(&mut reader).await;
             reason
@@ -89,7 +90,7 @@ async fn register(shared: &Arc<Shared>, admitted: &Admitted) -> (u64, Connection
             Ok(Ok((generation, replaced))) => {
                 if let Some(old) = replaced.filter(|old| old.edge != shared.node) {
                     let shared = shared.clone();
-                    tokio::spawn(async move { tell_replaced(&shared, session, old, generation).await });
+                    tokio::spawn(trace::carry(async move { tell_replaced(&shared, session, old, generation).await }));
                 }
                 return (generation, id);
             }

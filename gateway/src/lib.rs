@@ -26,6 +26,7 @@ pub mod skills;
 pub mod state;
 pub mod task_inbox;
 pub mod tenants;
+mod trace;
 pub mod webhooks;
 
 pub use state::{AppState, GatewaySettings, Parts, Readiness};
@@ -35,7 +36,7 @@ use axum::{
     body::Bytes,
     extract::DefaultBodyLimit,
     http::{HeaderValue, header},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::IntoResponse,
     routing::get,
 };
@@ -82,6 +83,7 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clock.clone(), observe::measure))
+        .layer(from_fn(trace::follow))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),

@@ -11,6 +11,7 @@ use maya_protocol::{
     event::{Command, Event, SessionCommand},
     ids::{InterviewId, TenantId},
     state::InterviewState,
+    trace::{self, TraceContext},
 };
 use maya_store::{
     Store, StoreError, TenantTx, sessions,
@@ -127,7 +128,8 @@ impl Reconciler {
     pub async fn pass(&self) -> Result<Pass, StoreError> {
         let mut pass = Pass::default();
         for (tenant, interview) in self.due().await? {
-            match self.reconcile(tenant, interview).await {
+            // nobody asked: what comes of each is a trace of its own
+            match trace::within(TraceContext::fresh(), self.reconcile(tenant, interview)).await {
                 Ok(Moved::Expired) => pass.expired += 1,
                 Ok(Moved::Assessing) => pass.assessing += 1,
                 Ok(Moved::AskedAgain) => pass.asked_again += 1,

@@ -15,5 +15,6 @@ pub mod rpc;
 pub mod session;
 pub mod state;
 pub mod topic;
+pub mod trace;
 pub mod tree;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! Logs to standard error and metrics to `/metrics`; once a process, however often a platform is started in it.
 
+mod json;
+
 use crate::config::Log;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
@@ -16,7 +18,7 @@ pub fn install(log: &Log) -> PrometheusHandle {
     let registry = tracing_subscriber::registry().with(filter);
     // an error means that it is installed already
     let _ = if log.json {
-        registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+        registry.with(fmt::layer().json().event_format(json::TracedJson::new()).with_writer(std::io::stderr)).try_init()
     } else {
         registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()
     };

@@ -8,3 +8,4 @@ mod harness;
 mod lifecycle;
 mod people;
 mod spoken;
+mod traces;

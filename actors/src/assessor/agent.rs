@@ -69,8 +69,7 @@ impl Handler for AssessorAgent {
             interview_id: completed.interview_id,
             outcome: AssessmentOutcome::Generated { assessment },
         };
-        let mut answer = Event::new(event.tenant, self.store.clock().utc(), ready);
-        answer.trace.clone_from(&event.trace);
+        let answer = Event::new(event.tenant, self.store.clock().utc(), ready);
         let mut tx = self.store.tenant(event.tenant).await?;
         if done.mark(&mut tx).await? {
             tx.publish(&answer, None).await?;

@@ -1,6 +1,7 @@
 //! Sessions without a live owner, found among the partitions that were given to this node.
 
 use super::{Here, Inner};
+use maya_protocol::trace::{self, TraceContext};
 use maya_store::{Store, StoreError, placements};
 use placements::LogPosition;
 use std::{collections::HashMap, sync::Arc};
@@ -46,7 +47,7 @@ impl Inner {
                 };
                 if !owned && !this.here.contains_key(&session) {
                     this.here.insert(session, Here::Starting(Vec::new()));
-                    this.clone().begin(session).await;
+                    trace::within(TraceContext::fresh(), this.clone().begin(session)).await;
                 }
             }
         });

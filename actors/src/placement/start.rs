@@ -9,6 +9,7 @@ use crate::{
         journal::{self, Entry, Whose},
         message::SessionMessage,
     },
+    traced::CurrentTrace,
 };
 use maya_protocol::{
     audio::{AgentBody, AgentMessage, CandidateBody, CandidateMessage},
@@ -16,6 +17,7 @@ use maya_protocol::{
     ids::{ConnectionId, Epoch, SessionId},
     registry::OwnerRecord,
     session::{Outcome, Phase},
+    trace,
 };
 use maya_store::{
     StoreError, TenantTx,
@@ -24,7 +26,7 @@ use maya_store::{
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 /// How long the node's supervisor may take to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -159,6 +161,7 @@ impl Inner {
                     stream: socket.generation,
                     sequence: 0,
                     captured_at: parts.clock.utc(),
+                    trace: trace::current(),
                     body: CandidateBody::Joined,
                 };
                 let _ = live.actor.cast(SessionMessage::Hear { message: Box::new(rejoined), offset: 0, permit: None });
@@ -238,6 +241,7 @@ impl Inner {
             turns,
             connection: None,
             incarnation,
+            trace: CurrentTrace::here(),
             probe: parts.observer.observe(Some(&self.root), "session", placement.session.to_string()),
             parts: parts.clone(),
         })
@@ -255,6 +259,7 @@ impl Inner {
             // above any epoch that spoke to an earlier connection
             epoch: Epoch(u64::from(u32::MAX)),
             connection: message.connection,
+            trace: trace::current(),
             body,
         };
         let ended =
@@ -287,12 +292,12 @@ impl Inner {
             return Ok(false);
         };
         tx.commit().await?;
-        let (entries, written) = mpsc::unbounded_channel();
+        let (pen, written) = journal::open();
         let mut tx = parts.store.tenant(placement.tenant).await?;
         let turns = turns::count(&mut tx, placement.interview).await?;
         drop(tx);
-        let _ = entries.send(Entry::End { outcome, reason: reason.to_owned(), turns });
-        drop(entries);
+        pen.write(Entry::End { outcome, reason: reason.to_owned(), turns });
+        drop(pen);
         let whose = Whose { tenant: placement.tenant, interview: placement.interview, session, epoch };
         journal::run(parts.store.clone(), whose, written, |_| {}).await;
         Ok(true)

@@ -84,8 +84,7 @@ impl Handler for PlannerAgent {
         };
         let created =
             PlanCreated { interview_id: asked.interview_id, interview_version: asked.interview_version, outcome };
-        let mut answer = Event::new(event.tenant, self.store.clock().utc(), created);
-        answer.trace.clone_from(&event.trace);
+        let answer = Event::new(event.tenant, self.store.clock().utc(), created);
         let mut tx = self.store.tenant(event.tenant).await?;
         if done.mark(&mut tx).await? {
             tx.publish(&answer, None).await?;

@@ -13,20 +13,19 @@ use super::{
 use crate::{
     speech_to_text::{SpeechToText, SpeechToTextArgs, SpeechToTextMessage},
     supervise::{Decision, LIVE_CHILD, Restarts},
+    traced::Traced,
 };
 use maya_protocol::{
     audio::{CandidateBody, CandidateMessage, ErrorCode},
     ids::ConnectionId,
     interview::Turn,
+    trace,
 };
 use maya_providers::{stt::SttConfig, tts::Emotion};
 use maya_store::placements::LogPosition;
 use ractor::{Actor, ActorCell, ActorId, ActorRef};
 use std::{collections::HashMap, sync::Arc};
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
-    task::JoinHandle,
-};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
 /// What a session's actor holds.
 pub struct SessionState {
@@ -34,7 +33,7 @@ pub struct SessionState {
     pub(super) machine: Machine,
     pub(super) mouth: Mouth,
     pub(super) latency: Latency,
-    pub(super) journal: mpsc::UnboundedSender<Entry>,
+    pub(super) journal: journal::Pen,
     pub(super) history: Arc<Vec<Turn>>,
     /// The open connection and its generation.
     pub(super) connection: Option<(ConnectionId, u64)>,
@@ -66,7 +65,7 @@ impl SessionState {
         } else {
             Machine::rebuild(args.plan.clone(), opening, settings, &args.turns, now)
         };
-        let (journal, entries) = mpsc::unbounded_channel();
+        let (journal, entries) = journal::open();
         let whose = Whose { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
         let tell = {
             let myself = myself.clone();
@@ -119,7 +118,8 @@ impl SessionState {
             probe: parts.observer.observe(Some(&self.args.probe), "speech_to_text", self.args.session.to_string()),
             parts,
         };
-        match Actor::spawn_linked(None, SpeechToText, args, myself.get_cell()).await {
+        let ear = Traced::new(SpeechToText, &self.args.trace);
+        match Actor::spawn_linked(None, ear, args, myself.get_cell()).await {
             Ok((ear, _)) => {
                 let _ = ear.cast(SpeechToTextMessage::MayaTalks(self.maya_talks));
                 self.ear = Some(ear);
@@ -178,10 +178,13 @@ impl SessionState {
     ) {
         let current = self.connection.is_some_and(|(connection, _)| connection == message.connection);
         let newer = self.connection.is_none_or(|(_, generation)| message.stream > generation);
+        if newer || current {
+            self.args.trace.follow(message.trace);
+        }
         match &message.body {
             CandidateBody::Joined if newer => {
                 self.connection = Some((message.connection, message.stream));
-                self.step(myself, Input::Joined).await;
+                trace::within(self.args.trace.get(), self.step(myself, Input::Joined)).await;
             }
             CandidateBody::Left if current => {
                 self.to_ear(SpeechToTextMessage::Gone);
@@ -190,7 +193,7 @@ impl SessionState {
             CandidateBody::Leave if current => self.step(myself, Input::Leave).await,
             CandidateBody::Consent { recording, text_version } if current => {
                 let entry = Entry::Consent { recording: *recording, text_version: text_version.clone() };
-                let _ = self.journal.send(entry);
+                self.journal.write(entry);
             }
             CandidateBody::Played { turn_id, sentence, played_ms } if current => {
                 let played = Input::Played { turn: *turn_id, sentence: *sentence, ms: *played_ms };
@@ -232,7 +235,7 @@ impl SessionState {
             EarEvent::Silence { offset } => {
                 if self.safe != Some(offset) {
                     self.safe = Some(offset);
-                    let _ = self.journal.send(Entry::Position(self.position(offset)));
+                    self.journal.write(Entry::Position(self.position(offset)));
                 }
             }
             EarEvent::BadAudio => {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     llm_turn::{LlmTurn, LlmTurnArgs},
     speech_to_text::SpeechToTextMessage,
+    traced::Traced,
     tts_sentence::{TtsSentence, TtsSentenceArgs},
 };
 use maya_protocol::{
@@ -76,7 +77,7 @@ impl SessionState {
             Effect::Record { turn, receipt } => {
                 self.remember(&turn);
                 let position = self.safe.map(|offset| self.position(offset));
-                let _ = self.journal.send(Entry::Turn { turn: Box::new(turn), receipt, position });
+                self.journal.write(Entry::Turn { turn: Box::new(turn), receipt, position });
             }
             Effect::Think { thought, task, reply } => self.think(myself, thought, task, reply).await,
             Effect::CancelThought => {
@@ -101,7 +102,8 @@ impl SessionState {
                     probe: parts.observer.observe(Some(&self.args.probe), "tts_sentence", format!("{turn}.{sentence}")),
                     parts,
                 };
-                if let Ok((voice, _)) = Actor::spawn_linked(None, TtsSentence, args, myself.get_cell()).await {
+                let voice = Traced::new(TtsSentence, &self.args.trace);
+                if let Ok((voice, _)) = Actor::spawn_linked(None, voice, args, myself.get_cell()).await {
                     self.voices.insert(voice.get_id(), voice.get_cell());
                 }
             }
@@ -127,11 +129,11 @@ impl SessionState {
             }
             Effect::Clear { turn } => self.send(AgentBody::Clear { turn_id: turn }),
             Effect::Changed { change, reason } => {
-                let _ = self.journal.send(Entry::Changed { change, reason });
+                self.journal.write(Entry::Changed { change, reason });
             }
             Effect::Complete { outcome, reason } => {
                 let entry = Entry::End { outcome, reason: reason.to_owned(), turns: self.machine.turns() };
-                let _ = self.journal.send(entry);
+                self.journal.write(entry);
             }
             Effect::CloseSocket => self.send(AgentBody::Close),
             Effect::Finish => {
@@ -162,7 +164,8 @@ impl SessionState {
             probe: parts.observer.observe(Some(&self.args.probe), "llm_turn", format!("thought {thought}")),
             parts,
         };
-        match Actor::spawn_linked(None, LlmTurn, args, myself.get_cell()).await {
+        let mind = Traced::new(LlmTurn, &self.args.trace);
+        match Actor::spawn_linked(None, mind, args, myself.get_cell()).await {
             Ok((mind, _)) => self.mind = Some(mind.get_cell()),
             Err(error) => tracing::error!(session = %self.args.session, error = %error, "the mind did not start"),
         }
@@ -200,6 +203,7 @@ impl SessionState {
             partition: self.args.partition,
             epoch: self.args.epoch,
             connection,
+            trace: self.args.trace.get(),
             body,
         };
         if let Err(error) = self.args.parts.bus.send(message.to_record()) {

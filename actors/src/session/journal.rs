@@ -9,6 +9,7 @@ use maya_protocol::{
     ids::{Epoch, InterviewId, SessionId, TenantId},
     interview::Turn,
     session::Outcome,
+    trace::{self, TraceContext},
 };
 use maya_store::{Store, StoreError, placements::LogPosition};
 use std::time::Duration;
@@ -44,39 +45,66 @@ pub struct Whose {
     pub epoch: Epoch,
 }
 
+/// Where a session writes down what must be durable.
+#[derive(Clone)]
+pub struct Pen(mpsc::UnboundedSender<Noted>);
+
+/// An entry, and the trace within which it was made.
+type Noted = (Option<TraceContext>, Entry);
+
+/// A journal that nobody has written in, for [`run`] to keep.
+pub fn open() -> (Pen, mpsc::UnboundedReceiver<Noted>) {
+    let (pen, entries) = mpsc::unbounded_channel();
+    (Pen(pen), entries)
+}
+
+impl Pen {
+    /// Hands over an entry. A journal that has stopped has told why.
+    pub fn write(&self, entry: Entry) {
+        let _ = self.0.send((trace::current(), entry));
+    }
+}
+
 /// Writes entries in order and tells what was written, until the sender is gone or the session is another node's.
 pub async fn run(
     store: Store,
     whose: Whose,
-    mut entries: mpsc::UnboundedReceiver<Entry>,
+    mut entries: mpsc::UnboundedReceiver<Noted>,
     tell: impl Fn(JournalEvent) + Send + 'static,
 ) {
-    while let Some(entry) = entries.recv().await {
-        let mut pause = PAUSE;
-        loop {
-            match write(&store, whose, &entry).await {
-                Ok(()) => break,
-                Err(StoreError::Fenced { held }) => {
-                    tracing::warn!(session = %whose.session, epoch = %held, "another node owns the session");
-                    return tell(JournalEvent::Fenced);
-                }
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(session = %whose.session, error = %error, "the journal waits for the database");
-                    metrics::counter!("maya_journal_retries_total").increment(1);
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => {
-                    // a defect: going on would lose what was said
-                    tracing::error!(session = %whose.session, error = %error, "the journal cannot write");
-                    return tell(JournalEvent::Fenced);
-                }
-            }
+    while let Some((trace, entry)) = entries.recv().await {
+        if !trace::within(trace, keep(&store, whose, &entry)).await {
+            return tell(JournalEvent::Fenced);
         }
         match entry {
             Entry::Turn { receipt, .. } => tell(JournalEvent::Recorded(receipt)),
             Entry::End { .. } => tell(JournalEvent::Completed),
             Entry::Changed { .. } | Entry::Consent { .. } | Entry::Position(_) => {}
+        }
+    }
+}
+
+/// Writes an entry, however long the database is away; `false` if this session must not go on.
+async fn keep(store: &Store, whose: Whose, entry: &Entry) -> bool {
+    let mut pause = PAUSE;
+    loop {
+        match write(store, whose, entry).await {
+            Ok(()) => return true,
+            Err(StoreError::Fenced { held }) => {
+                tracing::warn!(session = %whose.session, epoch = %held, "another node owns the session");
+                return false;
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(session = %whose.session, error = %error, "the journal waits for the database");
+                metrics::counter!("maya_journal_retries_total").increment(1);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => {
+                // a defect: going on would lose what was said
+                tracing::error!(session = %whose.session, error = %error, "the journal cannot write");
+                return false;
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{agenda::Move, machine::Receipt, sentences::Sentence};
 use bytes::Bytes;
-use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId};
+use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId, trace::TraceContext};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,8 +19,8 @@ pub enum SessionMessage {
     Voice(VoiceEvent),
     /// From the journal.
     Journal(JournalEvent),
-    /// From a person, over the API.
-    Command(Command),
+    /// From a person, over the API; and the trace of who asked.
+    Command(Command, Option<TraceContext>),
     /// The ear may be started again.
     RestartEar,
     /// A deadline came; stale unless it is the last one set.

@@ -3,7 +3,7 @@
 
 use super::{SpeechToTextMessage, SpeechToTextState};
 use crate::session::message::EarEvent;
-use maya_protocol::audio::HEARING_RATE;
+use maya_protocol::{audio::HEARING_RATE, trace};
 use maya_providers::ProviderError;
 use ractor::ActorRef;
 use std::time::{Duration, Instant};
@@ -78,13 +78,13 @@ impl SpeechToTextState {
         let config = self.args.config.clone();
         let myself = myself.clone();
         self.batch_spoken = Duration::from_millis(pcm.len() as u64 * 1000 / u64::from(HEARING_RATE));
-        tokio::spawn(async move {
+        tokio::spawn(trace::carry(async move {
             let mut text = hears.recognize(&config, pcm.clone()).await;
             if text.as_ref().is_err_and(ProviderError::is_retryable) {
                 text = hears.recognize(&config, pcm).await;
             }
             let _ = myself.cast(SpeechToTextMessage::BatchRecognised { text });
-        });
+        }));
     }
 
     pub(super) fn batch_recognised(&mut self, text: Result<String, ProviderError>) {

@@ -5,7 +5,7 @@ use crate::session::{
     endpointing::{Action, is_unfinished},
     message::EarEvent,
 };
-use maya_protocol::audio::HEARING_RATE;
+use maya_protocol::{audio::HEARING_RATE, trace};
 use maya_providers::{
     ProviderError,
     stt::{SttEvent, SttInput},
@@ -123,21 +123,21 @@ impl SpeechToTextState {
                 let Some(open) = &self.open else { return };
                 let pcm = open.pcm[open.pcm.len().saturating_sub(JUDGED)..].to_vec();
                 let (judges, turn, myself) = (self.args.parts.senses.judges.clone(), self.turn, myself.clone());
-                tokio::spawn(async move {
+                tokio::spawn(trace::carry(async move {
                     // without an answer the longest silence decides
                     if let Ok(probability) = judges.probability(pcm).await {
                         let _ = myself.cast(SpeechToTextMessage::Judged { turn, probability });
                     }
-                });
+                }));
             }
             Some(Action::CheckWords(sound)) => {
                 let Some(open) = &self.open else { return };
                 let (pcm, config) = (open.pcm.clone(), self.args.config.clone());
                 let (hears, turn, myself) = (self.args.parts.senses.hears.clone(), self.turn, myself.clone());
-                tokio::spawn(async move {
+                tokio::spawn(trace::carry(async move {
                     let text = hears.recognize(&config, pcm).await.unwrap_or_default();
                     let _ = myself.cast(SpeechToTextMessage::Words { turn, text, sound });
-                });
+                }));
             }
         }
     }
@@ -243,7 +243,7 @@ impl SpeechToTextState {
                 let (_, nothing) = tokio::sync::mpsc::channel(1);
                 let mut events = std::mem::replace(&mut stream.events, nothing);
                 let myself = myself.clone();
-                tokio::spawn(async move {
+                tokio::spawn(trace::carry(async move {
                     while let Some(event) = events.recv().await {
                         let failed = event.is_err();
                         if myself.cast(SpeechToTextMessage::Recognised { stream: number, event }).is_err() || failed {
@@ -252,7 +252,7 @@ impl SpeechToTextState {
                     }
                     let gone = Err(ProviderError::retry("stt", "the stream ended"));
                     let _ = myself.cast(SpeechToTextMessage::Recognised { stream: number, event: gone });
-                });
+                }));
                 self.stream = Some(stream);
             }
             Err(error) => {

@@ -24,6 +24,7 @@ use maya_protocol::{
     ids::{ConnectionId, Epoch, NodeId, SessionId, TenantId, TurnId},
     session::Phase,
     topic::{Channel, Topic, partition_of},
+    trace::TraceContext,
 };
 use maya_providers::{
     plan_follower::PlanFollower,
@@ -138,6 +139,7 @@ fn fill(bus: &SharedBus) -> Result<()> {
                 partition,
                 epoch: Epoch(1),
                 connection: ConnectionId::fresh(),
+                trace: None,
                 body: speech,
             };
             bus.send(message.to_record())?;
@@ -180,6 +182,7 @@ fn join(tenant: TenantId, session: SessionId, clock: &clock::SharedClock) -> Can
         stream: 1,
         sequence: 0,
         captured_at: clock.utc(),
+        trace: Some(TraceContext::fresh()),
         body: CandidateBody::Joined,
     }
 }

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fastwebsockets::upgrade::IncomingUpgrade;
+use maya_protocol::trace::{self, TraceContext};
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
@@ -41,12 +42,13 @@ async fn answer(
     let (response, upgraded) = incoming
         .upgrade()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "upgrade_required", "the upgrade is not valid"))?;
-    tokio::spawn(async move {
+    // one trace a connection, and never a candidate's own
+    tokio::spawn(trace::within(TraceContext::fresh(), async move {
         match upgraded.await {
             Ok(socket) => socket::run(shared, admitted, socket).await,
             Err(error) => tracing::debug!(%error, "an upgrade was not finished"),
         }
         drop(place);
-    });
+    }));
     Ok(response.map(|_| Body::empty()))
 }

@@ -28,6 +28,7 @@ async fn every_message_comes_once_and_in_order() {
     let id = ticket.session();
     let mut client = ticket.open(&edge).await;
     let joined = interviewer.joined(&ticket).await;
+    assert!(joined.trace.is_some(), "one trace a connection");
     client.send(json!({"type": "CONSENT", "sessionId": id, "recording": false, "textVersion": "4"})).await;
     client.send(json!({"type": "PLAYBACK", "sessionId": id, "turnId": "t3", "sentence": 1, "playedMs": 250})).await;
     let pcm: Vec<u8> = (0..6_400u32).map(|n| n as u8).collect();
@@ -45,6 +46,7 @@ async fn every_message_comes_once_and_in_order() {
     for (sequence, body) in (1..).zip(expected) {
         let message = interviewer.next(id).await;
         assert_eq!((message.body, message.sequence, message.connection), (body, sequence, joined.connection));
+        assert_eq!(message.trace, joined.trace);
     }
     soon("the end", async {
         while edge.edge.sockets() > 0 {

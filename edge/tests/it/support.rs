@@ -11,6 +11,7 @@ use maya_protocol::{
     registry::{NodeRecord, Registry, embedded::EmbeddedRegistry},
     rpc::{self, Peers},
     topic::Topic,
+    trace::TraceContext,
     tree::NodeState,
 };
 use serde_json::Value;
@@ -265,6 +266,7 @@ impl Interviewer {
             claims: ticket.claims.clone(),
             connection: message.connection,
             epoch: Epoch(1),
+            trace: message.trace,
         }
     }
 }
@@ -276,12 +278,14 @@ pub struct Speaker {
     pub claims: JoinClaims,
     pub connection: ConnectionId,
     pub epoch: Epoch,
+    pub trace: Option<TraceContext>,
 }
 
 impl Speaker {
     pub async fn say(&self, body: AgentBody) {
         let JoinClaims { session, tenant, partition, .. } = self.claims;
-        let message = AgentMessage { session, tenant, partition, epoch: self.epoch, connection: self.connection, body };
+        let (epoch, connection) = (self.epoch, self.connection);
+        let message = AgentMessage { session, tenant, partition, epoch, connection, trace: None, body };
         self.bus.publish(message.to_record()).await.unwrap();
     }
     pub async fn words(&self, text: &str) {

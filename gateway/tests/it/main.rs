@@ -12,5 +12,6 @@ mod reconciler;
 mod removal;
 mod resources;
 mod support;
+mod traces;
 mod webhooks;
 mod workflow;

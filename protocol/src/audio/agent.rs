@@ -2,7 +2,7 @@
 
 use super::{
     MediaError,
-    frame::{get, join, put, split},
+    frame::{get, get_trace, join, put, put_trace, split},
 };
 use crate::{
     bus::Record,
@@ -10,6 +10,7 @@ use crate::{
     ids::{ConnectionId, Epoch, SessionId, TenantId, TurnId},
     session::Phase,
     topic::{Channel, Topic},
+    trace::TraceContext,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub struct AgentMessage {
     pub epoch: Epoch,
     /// The connection it is meant for; an edge delivers it to no other.
     pub connection: ConnectionId,
+    /// The work that says it.
+    pub trace: Option<TraceContext>,
     /// What it says.
     pub body: AgentBody,
 }
@@ -90,10 +93,11 @@ pub enum ErrorCode {
 impl AgentMessage {
     /// As a record of `audio.agent.spoken`, or of `audio.candidate.transcribed` where it is a transcript.
     pub fn to_record(&self) -> Record {
-        let mut headers = Headers::with_capacity(4);
+        let mut headers = Headers::with_capacity(5);
         put(&mut headers, "tenant", self.tenant);
         put(&mut headers, "epoch", self.epoch);
         put(&mut headers, "connection", self.connection);
+        put_trace(&mut headers, self.trace);
         put(&mut headers, HEADER_KEY_ID, "");
         let topic = match &self.body {
             AgentBody::Transcript { .. } => Topic::CandidateTranscribed,
@@ -126,6 +130,7 @@ impl AgentMessage {
                 header(headers, "epoch").and_then(|text| text.parse().ok()).ok_or(MediaError::Header("epoch"))?,
             ),
             connection: get(headers, "connection")?,
+            trace: get_trace(headers),
             body,
         })
     }
@@ -143,6 +148,7 @@ mod tests {
             partition: 1,
             epoch: Epoch(4),
             connection: ConnectionId::fresh(),
+            trace: Some(TraceContext::fresh()),
             body: AgentBody::Speech {
                 turn_id: TurnId(2),
                 sentence: 0,

@@ -2,13 +2,14 @@
 
 use super::{
     MediaError,
-    frame::{get, join, put, split},
+    frame::{get, get_trace, join, put, put_trace, split},
 };
 use crate::{
     bus::Record,
     event::{HEADER_KEY_ID, Headers, header},
     ids::{ConnectionId, SessionId, TenantId, TurnId},
     topic::{Channel, Topic},
+    trace::TraceContext,
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -41,6 +42,8 @@ pub struct CandidateMessage {
     pub sequence: u64,
     /// When the edge read it; to measure lag on one machine only.
     pub captured_at: DateTime<Utc>,
+    /// The connection's trace, begun by the edge.
+    pub trace: Option<TraceContext>,
     /// What it says.
     pub body: CandidateBody,
 }
@@ -91,12 +94,13 @@ pub enum CandidateBody {
 impl CandidateMessage {
     /// As a record of `audio.candidate.spoken`.
     pub fn to_record(&self) -> Record {
-        let mut headers = Headers::with_capacity(8);
+        let mut headers = Headers::with_capacity(9);
         put(&mut headers, "tenant", self.tenant);
         put(&mut headers, "connection", self.connection);
         put(&mut headers, "stream", self.stream);
         put(&mut headers, "sequence", self.sequence);
         put(&mut headers, "captured-at", self.captured_at.timestamp_micros());
+        put_trace(&mut headers, self.trace);
         let data = match &self.body {
             CandidateBody::Audio { codec, sample_rate, data } => {
                 put(&mut headers, "codec", if *codec == Codec::Opus { "OPUS" } else { "LINEAR16" });
@@ -133,6 +137,7 @@ impl CandidateMessage {
                 .and_then(|text| text.parse().ok())
                 .and_then(DateTime::from_timestamp_micros)
                 .ok_or(MediaError::Header("captured-at"))?,
+            trace: get_trace(headers),
             body,
         })
     }
@@ -179,6 +184,7 @@ mod tests {
                 stream: 3,
                 sequence: 9,
                 captured_at: DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap(),
+                trace: Some(TraceContext::fresh()),
                 body: CandidateBody::Audio { codec: Codec::Linear16, sample_rate: 16_000, data: data.into() },
             };
             let mut record = message.to_record();

@@ -1,6 +1,9 @@
 //! The framing that all media messages share.
 
-use crate::event::{Headers, header};
+use crate::{
+    event::{Headers, header},
+    trace::{self, TraceContext},
+};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Display, str::FromStr};
@@ -27,6 +30,18 @@ pub(super) fn put(headers: &mut Headers, name: &str, value: impl Display) {
 /// Reads a header that must be there.
 pub(super) fn get<T: FromStr>(headers: &Headers, name: &'static str) -> Result<T, MediaError> {
     header(headers, name).and_then(|text| text.parse().ok()).ok_or(MediaError::Header(name))
+}
+
+/// Appends the trace, where there is one.
+pub(super) fn put_trace(headers: &mut Headers, trace: Option<TraceContext>) {
+    if let Some(trace) = trace {
+        put(headers, trace::HEADER, trace);
+    }
+}
+
+/// The trace; one that does not read is none.
+pub(super) fn get_trace(headers: &Headers) -> Option<TraceContext> {
+    header(headers, trace::HEADER).and_then(|text| text.parse().ok())
 }
 
 /// Joins a body's JSON and its bytes.

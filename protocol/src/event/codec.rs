@@ -4,6 +4,7 @@ use super::Payload;
 use crate::{
     ids::{EventId, TenantId},
     topic::Topic,
+    trace::{self, TraceContext},
 };
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -30,8 +31,8 @@ pub struct Event {
     pub time: DateTime<Utc>,
     /// Whose it is.
     pub tenant: TenantId,
-    /// W3C `traceparent` of what caused it.
-    pub trace: Option<String>,
+    /// What caused it: the work in which it was made.
+    pub trace: Option<TraceContext>,
     /// What happened.
     pub payload: Payload,
 }
@@ -51,9 +52,9 @@ pub enum DecodeError {
 }
 
 impl Event {
-    /// A new event of now.
+    /// A new event of now, of the trace that the running task works for.
     pub fn new(tenant: TenantId, time: DateTime<Utc>, payload: impl Into<Payload>) -> Self {
-        Self { id: EventId::fresh(), time, tenant, trace: None, payload: payload.into() }
+        Self { id: EventId::fresh(), time, tenant, trace: trace::current(), payload: payload.into() }
     }
     /// The topic it travels on.
     pub fn topic(&self) -> Topic {
@@ -80,7 +81,7 @@ impl Event {
         .map(|(name, value)| (name.to_owned(), Bytes::from(value)))
         .collect();
         if let Some(trace) = &self.trace {
-            headers.push(("traceparent".to_owned(), Bytes::copy_from_slice(trace.as_bytes())));
+            headers.push((trace::HEADER.to_owned(), Bytes::from(trace.to_string())));
         }
         headers
     }
@@ -101,7 +102,8 @@ impl Event {
             id: attribute(headers, "ce_id")?,
             time: attribute(headers, "ce_time")?,
             tenant: attribute(headers, "ce_tenantid")?,
-            trace: header(headers, "traceparent").map(str::to_owned),
+            // what does not read is dropped: no event is lost over its trace
+            trace: header(headers, trace::HEADER).and_then(|text| text.parse().ok()),
             payload: Payload::from_json(topic, json)?,
         })
     }
@@ -125,10 +127,22 @@ mod tests {
         Event::new(TenantId::fresh(), "2026-11-27T10:00:00Z".parse().unwrap(), command)
     }
 
+    #[tokio::test]
+    async fn an_event_reads_back_with_the_trace_in_which_it_was_made() {
+        let trace = TraceContext::fresh();
+        for of in [None, Some(trace)] {
+            let event = trace::within(of, async { event() }).await;
+            assert_eq!(event.trace, of);
+            assert_eq!(Event::decode(event.topic(), &event.headers(), &event.json()).unwrap(), event);
+        }
+    }
+
     #[test]
-    fn an_event_reads_back() {
+    fn a_trace_that_does_not_read_is_dropped() {
         let event = event();
-        assert_eq!(Event::decode(event.topic(), &event.headers(), &event.json()).unwrap(), event);
+        let mut headers = event.headers();
+        headers.push((trace::HEADER.to_owned(), Bytes::from_static(b"00-garbage")));
+        assert_eq!(Event::decode(event.topic(), &headers, &event.json()).unwrap(), event);
     }
 
     #[test]

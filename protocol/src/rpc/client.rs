@@ -5,7 +5,7 @@ use super::{
     generated::peer_client::PeerClient,
     message::{Deliver, Json, Nothing, Replaced},
 };
-use crate::{audio::AgentMessage, ids::SessionId, tree::NodeView};
+use crate::{audio::AgentMessage, ids::SessionId, trace, tree::NodeView};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -51,12 +51,15 @@ pub struct Peers {
     links: Arc<DashMap<String, Link>>,
 }
 
-/// Adds the shared secret to each call.
+/// Adds the shared secret and the caller's trace to each call.
 #[derive(Clone)]
 struct Authorize(MetadataValue<Ascii>);
 impl tonic::service::Interceptor for Authorize {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(trace) = trace::current().and_then(|trace| trace.to_string().parse().ok()) {
+            request.metadata_mut().insert(trace::HEADER, trace);
+        }
         Ok(request)
     }
 }

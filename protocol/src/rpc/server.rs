@@ -5,6 +5,7 @@ use super::{
     generated::peer_server::{Peer, PeerServer},
     message::{Deliver, Json, Nothing, Outcome, Replaced},
 };
+use crate::trace::{self, TraceContext};
 use futures::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -84,9 +85,11 @@ impl Peer for Service {
     }
 
     async fn act(&self, request: Request<Json>) -> Result<Response<Json>, Status> {
+        let caller: Option<TraceContext> =
+            request.metadata().get(trace::HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
         let action = serde_json::from_slice(&request.into_inner().json)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        match self.handler.act(action).await {
+        match trace::within(caller.map(TraceContext::child), self.handler.act(action)).await {
             Ok(answer) => Ok(Response::new(json(&answer)?)),
             Err(ActError::Unknown) => Err(Status::unimplemented("no such action")),
             Err(ActError::Refused(why)) => Err(Status::failed_precondition(why)),

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     audio::AgentBody,
     ids::{ConnectionId, Epoch, NodeId, TenantId},
+    trace::{self, TraceContext},
     tree::NodeState,
 };
 use parking_lot::Mutex;
@@ -36,7 +37,11 @@ impl PeerHandler for Recorder {
         })
     }
     async fn act(&self, action: Value) -> Result<Value, ActError> {
-        if action["kind"] == "drain" { Ok(serde_json::json!({"done": true})) } else { Err(ActError::Unknown) }
+        match action["kind"].as_str() {
+            Some("drain") => Ok(serde_json::json!({"done": true})),
+            Some("trace") => Ok(serde_json::json!({"trace": trace::current().map(|trace| trace.to_string())})),
+            _ => Err(ActError::Unknown),
+        }
     }
 }
 
@@ -62,6 +67,7 @@ fn message(connection: ConnectionId, text: &str) -> AgentMessage {
         partition: 5,
         epoch: Epoch(2),
         connection,
+        trace: Some(TraceContext::fresh()),
         body: AgentBody::Transcript { utterance_id: crate::ids::TurnId(1), text: text.into(), r#final: false },
     }
 }
@@ -98,6 +104,10 @@ async fn a_stranger_is_refused_and_a_plain_node_says_what_it_lacks() {
     let done = peers.act(&address, &serde_json::json!({"kind": "drain"})).await.unwrap().unwrap();
     assert_eq!(done, serde_json::json!({"done": true}));
     assert_eq!(peers.act(&address, &Value::Null).await.unwrap(), Err(ActError::Unknown));
+    let trace = TraceContext::fresh();
+    let said = trace::within(trace, peers.act(&address, &serde_json::json!({"kind": "trace"}))).await;
+    let there: TraceContext = said.unwrap().unwrap()["trace"].as_str().unwrap().parse().unwrap();
+    assert!(there.is_with(trace) && there != trace);
 
     let (plain, _stop, _task) = start(Arc::new(Plain), None).await;
     assert_eq!(peers.tree(&plain).await.unwrap(), None);

@@ -5,8 +5,9 @@ use crate::{Store, StoreError, outbox::headers_from_json};
 use bytes::Bytes;
 use maya_protocol::{
     bus::{Record, SharedBus},
-    event::Event,
+    event::{DecodeError, Event},
     topic::{Channel, Topic},
+    trace::{self, TraceContext},
 };
 use sqlx::Row;
 use std::{sync::Arc, time::Duration};
@@ -113,9 +114,17 @@ impl Worker {
             .collect()
     }
 
+    /// Works on one event, within the trace that it brings.
     async fn work(&self, taken: Taken) {
+        let event = Event::decode(taken.record.channel.topic(), &taken.record.headers, &taken.record.payload);
+        let brought = event.as_ref().ok().and_then(|event| event.trace);
+        let trace = brought.map_or_else(TraceContext::fresh, TraceContext::child);
+        trace::within(trace, self.apply(taken, event)).await;
+    }
+
+    async fn apply(&self, taken: Taken, event: Result<Event, DecodeError>) {
         let topic = taken.record.channel.topic();
-        let result = match Event::decode(topic, &taken.record.headers, &taken.record.payload) {
+        let result = match event {
             Ok(event) => self.handler.handle(&event, Done { seq: taken.seq }).await,
             Err(error) => Err(HandleError::Never(error.to_string())),
         };

@@ -10,6 +10,7 @@ use maya_protocol::{
     event::{Event, header},
     ids::{EventId, InterviewId, TenantId},
     topic::{Channel, Topic},
+    trace::{self, TraceContext},
 };
 use maya_store::{
     Store,
@@ -40,6 +41,7 @@ struct Scripted {
     script: Mutex<HashMap<EventId, Vec<Does>>>,
     seen: Mutex<Vec<EventId>>,
     applied: Mutex<Vec<EventId>>,
+    traces: Mutex<Vec<Option<TraceContext>>>,
     lease: Duration,
 }
 
@@ -56,6 +58,7 @@ impl Handler for Scripted {
     }
     async fn handle(&self, event: &Event, done: Done) -> Result<(), HandleError> {
         self.seen.lock().unwrap().push(event.id);
+        self.traces.lock().unwrap().push(trace::current());
         let does = {
             let mut script = self.script.lock().unwrap();
             script.get_mut(&event.id).filter(|steps| !steps.is_empty()).map_or(Does::Apply, |steps| steps.remove(0))
@@ -95,6 +98,7 @@ impl Running {
             script: Mutex::default(),
             seen: Mutex::default(),
             applied: Mutex::default(),
+            traces: Mutex::default(),
             lease,
         });
         let (bus, stop) = (RecordingBus::shared(), CancellationToken::new());
@@ -213,4 +217,20 @@ async fn work_of_a_process_that_died_is_taken_up_after_its_lease() {
     let second = Worker::new(running.store.clone(), running.bus.clone(), running.handler.clone(), wake);
     tokio::spawn(second.run(running.stop.clone()));
     running.until(|running| running.applied() == [event.id]).await;
+}
+
+#[tokio::test]
+async fn an_event_is_worked_on_within_the_trace_that_it_brings() {
+    let running = Running::new(LEASE).await;
+    let (traced, plain) =
+        (running.event(InterviewId::fresh(), &[]), running.event(InterviewId::fresh(), &[Does::Retry]));
+    let brought = TraceContext::fresh();
+    let traced = Event { trace: Some(brought), ..traced };
+    running.bus.arrives(&traced);
+    running.until(|running| running.applied().len() == 1).await;
+    running.bus.arrives(&plain);
+    running.until(|running| running.applied().len() == 2).await;
+    let traces: Vec<TraceContext> = running.handler.traces.lock().unwrap().iter().map(|trace| trace.unwrap()).collect();
+    assert!(traces[0].is_with(brought) && traces[0] != brought, "a piece of work of its own in the same trace");
+    assert!(!traces[1].is_with(traces[2]), "work that nobody's trace asked for begins one");
 }

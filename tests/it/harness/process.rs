@@ -75,10 +75,16 @@ impl Maya {
         values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
-    /// The end of its log.
-    pub fn log(&self) -> String {
+    /// All that it has logged.
+    pub fn whole_log(&self) -> String {
         let mut text = String::new();
         let _ = File::open(self.log.path()).and_then(|mut file| file.read_to_string(&mut text));
+        text
+    }
+
+    /// The end of its log.
+    pub fn log(&self) -> String {
+        let text = self.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(TAIL)..].join("\n")
     }

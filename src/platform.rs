@@ -40,6 +40,7 @@ const SOCKETS_CLOSE: Duration = Duration::from_secs(3);
 
 /// A running process.
 pub struct Platform {
+    node: NodeId,
     listens: BTreeMap<Role, SocketAddr>,
     connected: Connected,
     senses: Arc<Senses>,
@@ -117,6 +118,7 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
     late_tasks.spawn(heartbeat.clone().run(running.load(), draining.clone(), stop_doors.clone()));
     tracing::info!(node = %node, roles = ?roles, "ready");
     Ok(Platform {
+        node,
         listens,
         connected,
         senses,
@@ -132,6 +134,11 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
 }
 
 impl Platform {
+    /// Its name among the nodes.
+    pub fn node(&self) -> &NodeId {
+        &self.node
+    }
+
     /// Where each role listens.
     pub fn listens(&self) -> BTreeMap<Role, SocketAddr> {
         self.listens.clone()

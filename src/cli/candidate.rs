@@ -1,6 +1,7 @@
 //! A test candidate: a real WebSocket client, written from the contract alone, that waits its turn, speaks at real-time
 //! pace and records Maya.
 
+mod call;
 mod floor;
 mod hearing;
 mod link;
@@ -39,6 +40,10 @@ pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 pub struct Candidate {
     /// The join link.
     pub join: Url,
+    /// Other edges of the same platform; where a connection is lost, they are tried in turn.
+    pub edges: Vec<Url>,
+    /// How long another connection is looked for when one is lost; zero: not at all.
+    pub reconnect_for: Duration,
     /// What it says, in this order; nothing at all if there is nothing.
     pub lines: Vec<Utterance>,
     /// What it says to every question after that; none: it stays silent.
@@ -67,6 +72,8 @@ impl Candidate {
     pub fn new(join: Url, lines: Vec<Utterance>) -> Self {
         Self {
             join,
+            edges: Vec::new(),
+            reconnect_for: Duration::ZERO,
             lines,
             afterwards: None,
             mode: Mode::default(),
@@ -80,7 +87,7 @@ impl Candidate {
     }
     /// Joins and holds the interview to its end.
     pub async fn hold(self, clock: SharedClock) -> anyhow::Result<Report> {
-        talk::hold(self, clock).await
+        call::hold(self, clock).await
     }
 }
 

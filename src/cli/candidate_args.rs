@@ -1,10 +1,12 @@
 //! `maya candidate`: the test candidate on the command line.
 
-use super::candidate::{Candidate, Event, Mode, NOTHING_TO_ADD, Sound, Utterance, Voice, What, voice, write_wav};
+use super::candidate::{
+    Candidate, Event, Mode, NOTHING_TO_ADD, Observer, Sound, Utterance, Voice, What, voice, write_wav,
+};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use maya_protocol::clock::SharedClock;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 use url::Url;
 
 /// `maya candidate`
@@ -31,6 +33,15 @@ pub struct CandidateArgs {
     /// Prints the result as one JSON object
     #[arg(long)]
     json: bool,
+    /// Appends every event as a line of JSON, as it happens
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Another edge of the same platform (http://host:port), to join again at when the connection is lost
+    #[arg(long = "edge", value_name = "URL")]
+    edges: Vec<Url>,
+    /// How long to look for another connection when one is lost; 0: not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    reconnect: u64,
     /// Whose voice speaks the lines
     #[arg(long, value_enum, default_value_t = VoiceArg::Local)]
     voice: VoiceArg,
@@ -106,9 +117,9 @@ impl CandidateArgs {
         candidate.recording = !self.no_recording;
         candidate.marks = !self.no_marks;
         candidate.limit = Duration::from_secs(self.limit);
-        if !self.json {
-            candidate.observer = Some(Arc::new(print));
-        }
+        candidate.edges.clone_from(&self.edges);
+        candidate.reconnect_for = Duration::from_secs(self.reconnect);
+        candidate.observer = Some(self.observer()?);
         let report = candidate.hold(clock).await?;
         if let Some(path) = &self.record {
             write_wav(path, &report.recording)?;
@@ -120,6 +131,29 @@ impl CandidateArgs {
         }
         anyhow::ensure!(report.ended, "the socket closed before the interview's end ({:?})", report.close_code);
         Ok(())
+    }
+
+    fn observer(&self) -> anyhow::Result<Observer> {
+        let log = match &self.log {
+            Some(path) => {
+                let file = File::options().create(true).append(true).open(path);
+                Some(file.with_context(|| path.display().to_string())?)
+            }
+            None => None,
+        };
+        let prints = !self.json;
+        Ok(Arc::new(move |event| {
+            if prints {
+                print(event);
+            }
+            if let Some(mut log) = log.as_ref() {
+                let line = serde_json::to_string(event).unwrap_or_default();
+                // one write: a killed candidate leaves whole lines
+                if let Err(error) = log.write_all(format!("{line}\n").as_bytes()) {
+                    tracing::warn!(error = %error, "the log cannot be written");
+                }
+            }
+        }))
     }
 
     async fn lines(&self) -> anyhow::Result<(Vec<Utterance>, Option<Utterance>)> {
@@ -173,6 +207,8 @@ fn print(event: &Event) {
         What::AgentClear { .. } => "Maya was interrupted".to_owned(),
         What::Error { code, message, .. } => format!("error {code}: {message}"),
         What::Saying { text, .. } => format!("saying: {}", text.as_deref().unwrap_or("(a recording)")),
+        What::Lost { .. } => "the connection is lost".to_owned(),
+        What::Joined { connection: 1.., .. } => "joined again".to_owned(),
         What::Closed { code } => format!("closed {}", code.map_or(String::new(), |code| code.to_string())),
         _ => return,
     };

@@ -5,6 +5,7 @@ use crate::{
     platform,
 };
 use clap::Args;
+use maya_protocol::ids::NodeId;
 use std::path::Path;
 
 /// `maya serve`
@@ -30,16 +31,16 @@ impl Serve {
         for warning in checked.warnings {
             tracing::warn!("{warning}");
         }
-        println!("{}", ready(platform.listens()));
+        println!("{}", ready(platform.node(), platform.listens()));
         platform.wait().await
     }
 }
 
 /// The one line that says all is there.
-fn ready(listens: impl IntoIterator<Item = (Role, std::net::SocketAddr)>) -> serde_json::Value {
+fn ready(node: &NodeId, listens: impl IntoIterator<Item = (Role, std::net::SocketAddr)>) -> serde_json::Value {
     let listen: serde_json::Map<_, _> =
         listens.into_iter().map(|(role, address)| (role.to_string(), address.to_string().into())).collect();
-    serde_json::json!({ "ready": true, "listen": listen })
+    serde_json::json!({ "ready": true, "node": node, "listen": listen })
 }
 
 #[cfg(test)]
@@ -48,8 +49,12 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_the_contracts() {
-        let line = ready([(Role::Gateway, "127.0.0.1:3009".parse().unwrap())]).to_string();
+        let node = NodeId("node-1".to_owned());
+        let line = ready(&node, [(Role::Gateway, "127.0.0.1:3009".parse().unwrap())]).to_string();
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value, serde_json::json!({"ready": true, "listen": {"gateway": "127.0.0.1:3009"}}));
+        assert_eq!(
+            value,
+            serde_json::json!({"ready": true, "node": "node-1", "listen": {"gateway": "127.0.0.1:3009"}})
+        );
     }
 }

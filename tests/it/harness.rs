@@ -18,14 +18,13 @@ mod process;
 mod rest;
 mod site;
 mod socket;
-mod webhooks;
 
 pub use candidate::Candidate;
 pub use process::Maya;
 pub use rest::{Interview, Link, Rest};
 pub use site::Site;
 pub use socket::{Conversation, Socket};
-pub use webhooks::Receiver;
+pub use maya_testkit::Receiver;
 
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -38,6 +38,15 @@ impl Floor {
     pub fn said(&mut self) {
         self.awaiting = Some(self.newest);
     }
+    /// The connection is gone: what Maya does is not known until she says it again.
+    pub fn lost(&mut self) {
+        self.phase = None;
+        self.audible_since = None;
+    }
+    /// The last line was lost on its way: nobody will answer it.
+    pub fn gave_up(&mut self) {
+        self.awaiting = None;
+    }
     /// Whether a reply is awaited.
     pub fn awaits_reply(&self) -> bool {
         self.awaiting.is_some()
@@ -76,6 +85,12 @@ mod tests {
         floor.state(Phase::Speaking);
         assert!(!floor.is_mine(9_000, 5_000));
         assert!(floor.may_interrupt(4_000, 5_000, 1_000) && !floor.may_interrupt(3_500, 5_000, 1_000));
+        floor.state(Phase::Listening);
+        assert!(floor.is_mine(9_000, 5_000));
+        floor.said();
+        floor.lost();
+        floor.gave_up();
+        assert!(!floor.is_mine(9_000, 5_000), "she has not said on the new connection what she does");
         floor.state(Phase::Listening);
         assert!(floor.is_mine(9_000, 5_000));
     }

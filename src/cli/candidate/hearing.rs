@@ -81,21 +81,32 @@ impl Hearing {
     }
     /// Drops what is not yet played of a turn.
     pub fn clear(&mut self, now: u64, turn: TurnId) {
+        self.drop_unplayed(now, turn);
+        if let Some(cleared) = self.turns.iter_mut().find(|known| known.turn_id == turn) {
+            cleared.cleared = true;
+        }
+    }
+    /// The connection is gone: what is not yet played of it will be said again on the next.
+    pub fn lost(&mut self, now: u64) {
+        while let Some(unplayed) = self.parts.iter().find(|part| part.to > at(now)) {
+            self.drop_unplayed(now, unplayed.turn);
+        }
+    }
+    fn drop_unplayed(&mut self, now: u64, turn: TurnId) {
         let heard = at(now);
-        let Some(cleared) = self.turns.iter_mut().find(|known| known.turn_id == turn) else { return };
+        let Some(cut) = self.turns.iter_mut().find(|known| known.turn_id == turn) else { return };
         let unheard: usize = self
             .parts
             .iter()
             .filter(|part| part.turn == turn)
             .map(|part| part.to.saturating_sub(part.from.max(heard)))
             .sum();
-        cleared.pcm.truncate(cleared.pcm.len().saturating_sub(unheard));
-        cleared.cleared = true;
-        cleared.ended_ms = cleared.ended_ms.min(now);
+        cut.pcm.truncate(cut.pcm.len().saturating_sub(unheard));
+        cut.ended_ms = cut.ended_ms.min(now);
         // a cut sentence may be said again: its words are taken again with it
         let gone: Vec<u32> =
             self.parts.iter().filter(|part| part.turn == turn && part.to > heard).map(|part| part.sentence).collect();
-        cleared.sentences.retain(|(number, _)| !gone.contains(number));
+        cut.sentences.retain(|(number, _)| !gone.contains(number));
         if self.recording.len() > heard {
             self.recording.truncate(heard);
         }
@@ -129,6 +140,19 @@ mod tests {
 
     fn piece<'a>(sentence: u32, text: &'a str, data: &'a [u8]) -> Piece<'a> {
         Piece { turn: TurnId(1), sentence, text, data, last: sentence == 1 }
+    }
+
+    #[test]
+    fn what_was_not_played_when_the_connection_died_is_heard_when_it_comes_again() {
+        let second = vec![1u8; 48_000];
+        let mut hearing = Hearing::default();
+        hearing.queue(0, &piece(0, "One.", &second));
+        hearing.queue(0, &piece(1, "Two.", &second));
+        hearing.lost(1_500);
+        hearing.queue(3_000, &piece(1, "Two.", &second));
+        let (recording, turns) = hearing.finish();
+        assert_eq!((recording.len(), turns[0].text.as_str()), (24 * 4_000, "One. Two."));
+        assert!(!turns[0].cleared);
     }
 
     #[test]

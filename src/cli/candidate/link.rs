@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use maya_protocol::ids::SessionId;
-use url::Url;
+use url::{Position, Url};
 
 /// Where a candidate's socket is, and whose it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,23 @@ pub struct Link {
     pub socket: Url,
     /// The session the link opens.
     pub session: SessionId,
+}
+
+impl Link {
+    /// The same session's socket at another edge: scheme, host and port are that one's.
+    pub fn through(&self, edge: &Url) -> anyhow::Result<Url> {
+        let host = &edge[Position::BeforeHost..Position::AfterPort];
+        let rest = &self.socket[Position::BeforePath..];
+        Ok(Url::parse(&format!("{}://{host}{rest}", scheme(edge)?))?)
+    }
+}
+
+fn scheme(url: &Url) -> anyhow::Result<&'static str> {
+    match url.scheme() {
+        "https" | "wss" => Ok("wss"),
+        "http" | "ws" => Ok("ws"),
+        other => bail!("a link begins with http:// or https://, not {other}://"),
+    }
 }
 
 /// Reads a join link (`…/join?…`) or a socket's address (`…/ws?…`).
@@ -23,11 +40,7 @@ pub fn parse(join: &Url) -> anyhow::Result<Link> {
     }
     let session = value("sessionId").unwrap_or_default().parse().context("the join link's sessionId")?;
     let mut socket = join.clone();
-    let scheme = match join.scheme() {
-        "https" | "wss" => "wss",
-        "http" | "ws" => "ws",
-        other => bail!("a join link begins with http:// or https://, not {other}://"),
-    };
+    let scheme = scheme(join)?;
     let path = join.path().trim_end_matches('/');
     let base = path.strip_suffix("/join").or_else(|| path.strip_suffix("/ws")).unwrap_or(path);
     socket.set_path(&format!("{base}/ws"));
@@ -53,6 +66,9 @@ mod tests {
             let link = parse(&given.parse().unwrap()).unwrap();
             assert_eq!((link.socket.as_str(), link.session), (socket.as_str(), id));
         }
+        let link = parse(&format!("http://127.0.0.1:8080/base/join?{query}").parse().unwrap()).unwrap();
+        let other = link.through(&"https://edge-2:9000".parse().unwrap()).unwrap();
+        assert_eq!(other.as_str(), format!("wss://edge-2:9000/base/ws?{query}"));
         assert!(parse(&format!("http://h/join?sessionId={id}&tenantId=t").parse().unwrap()).is_err());
     }
 }

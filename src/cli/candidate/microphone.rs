@@ -52,6 +52,11 @@ impl Microphone {
     pub fn is_speaking(&self) -> bool {
         self.speaking.is_some()
     }
+    /// The connection is gone, and with it the stream; whether an utterance was cut.
+    pub fn lost(&mut self) -> bool {
+        self.open = None;
+        self.speaking.take().is_some()
+    }
     /// Begins an utterance with the next tick.
     pub fn speak(&mut self, sound: &Sound) {
         let (left, whole) = match sound {
@@ -169,6 +174,10 @@ mod tests {
         open.speak(&Sound::Pcm(vec![1; TICK_SAMPLES + 1]));
         assert!(!open.tick().said && open.tick().said);
         assert_eq!(steps(&open.tick()), [Some(Chunk)]);
+        assert!(!open.lost());
+        open.speak(&Sound::Pcm(vec![1; TICK_SAMPLES]));
+        assert!(open.lost() && !open.is_speaking());
+        assert_eq!(steps(&open.tick()), [Some(Start), Some(Chunk)], "a new connection has a new stream");
 
         let mut batch = Microphone::new(SessionId::fresh(), Mode::ThenBatch);
         assert!(batch.tick().messages.is_empty());

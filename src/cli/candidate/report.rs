@@ -20,7 +20,7 @@ pub struct Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
-#[allow(missing_docs, reason = "the contract's messages, and SAYING and SAID of our own")]
+#[allow(missing_docs, reason = "the contract's messages, and some of our own")]
 pub enum What {
     State {
         state: Phase,
@@ -57,6 +57,20 @@ pub enum What {
     Said {
         line: usize,
     },
+    /// The line was cut by the loss of the connection; it is said again on the next.
+    Cut {
+        line: usize,
+    },
+    /// A connection is there, the n-th from 0, at the edge of that host and port.
+    Joined {
+        connection: u32,
+        edge: String,
+    },
+    /// It is gone, and another is looked for.
+    Lost {
+        code: Option<u16>,
+    },
+    /// The last connection is gone.
     Closed {
         code: Option<u16>,
     },

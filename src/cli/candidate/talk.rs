@@ -1,32 +1,32 @@
-//! The conversation: one socket, one tick every 100 ms.
+//! The conversation: what is sent at every tick of 100 ms, and what is made of every frame. Which socket carries it,
+//! `call.rs` knows.
 
 use super::{
     Candidate,
     floor::Floor,
     hearing::{Hearing, Piece},
-    link,
-    microphone::{Microphone, TICK_MS},
+    microphone::Microphone,
     report::{Event, Report, SpokenLine, Utterance, What},
     voice::Utterance as Line,
 };
 use anyhow::Context as _;
-use futures::{SinkExt as _, StreamExt as _};
 use maya_protocol::{
     clock::SharedClock,
     ids::{SessionId, TurnId},
     session::Phase,
-    wire::{Down, Up, decode},
+    wire::{CLOSE_REPLACED, Down, Up, decode},
 };
-use std::{collections::HashMap, time::Duration, time::Instant};
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::tungstenite::{self, Message, protocol::WebSocketConfig};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-const CONNECT: Duration = Duration::from_secs(15);
 /// How long after LEAVE or ENDED the server may take to close.
 const FAREWELL: Duration = Duration::from_secs(10);
-const LARGEST: usize = 16 << 20;
+/// So long Maya may listen on a new connection before the candidate believes that its last line was lost with the old.
+const DOUBT_MS: u64 = 3_000;
 
-struct Talk {
+pub(super) struct Talk {
     candidate: Candidate,
     session: SessionId,
     clock: SharedClock,
@@ -35,6 +35,10 @@ struct Talk {
     hearing: Hearing,
     microphone: Microphone,
     next: usize,
+    /// The line that was said and of which nobody has said that it was heard.
+    unanswered: bool,
+    /// When Maya began to listen on a connection, while a line of an earlier one is unanswered.
+    doubt: Option<Option<u64>>,
     lines: Vec<SpokenLine>,
     /// Which line an utterance belongs to: the one that was being said when its first words came.
     utterances: HashMap<TurnId, usize>,
@@ -44,84 +48,69 @@ struct Talk {
     reason: Option<String>,
     ended_at: Option<u64>,
     left: bool,
+    connections: u32,
     close_code: Option<u16>,
 }
 
-pub(super) async fn hold(candidate: Candidate, clock: SharedClock) -> anyhow::Result<Report> {
-    let link = link::parse(&candidate.join)?;
-    let config = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
-    let connect = tokio_tungstenite::connect_async_with_config(link.socket.as_str(), Some(config), true);
-    // the error names neither the address nor the token in it
-    let (socket, _) = timeout(CONNECT, connect).await.context("joining took too long")?.map_err(refused)?;
-    let (mut up, mut down) = socket.split();
-
-    let joined = clock.now();
-    let microphone = Microphone::new(link.session, candidate.mode);
-    let consent =
-        Up::Consent { session_id: Some(link.session), recording: candidate.recording, text_version: "1".to_owned() };
-    let mut talk = Talk {
-        candidate,
-        session: link.session,
-        clock,
-        joined,
-        floor: Floor::default(),
-        hearing: Hearing::default(),
-        microphone,
-        next: 0,
-        lines: Vec::new(),
-        utterances: HashMap::new(),
-        interrupted_at: None,
-        interruption_ms: None,
-        events: Vec::new(),
-        reason: None,
-        ended_at: None,
-        left: false,
-        close_code: None,
-    };
-    up.send(text(&consent)?).await.context("sending consent")?;
-    let mut ticks = interval(Duration::from_millis(TICK_MS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    loop {
-        tokio::select! {
-            message = down.next() => match message {
-                Some(Ok(Message::Text(text))) => talk.receive(&text)?,
-                Some(Ok(Message::Close(frame))) => {
-                    talk.close_code = frame.map(|frame| frame.code.into());
-                    break;
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => break,
-            },
-            _ = ticks.tick() => {
-                if talk.is_over() {
-                    break;
-                }
-                for message in talk.tick() {
-                    // a socket that is closed under us is told by its other half
-                    if up.send(text(&message)?).await.is_err() {
-                        break;
-                    }
-                }
-            }
+impl Talk {
+    pub(super) fn new(candidate: Candidate, session: SessionId, clock: SharedClock) -> Self {
+        let microphone = Microphone::new(session, candidate.mode);
+        Self {
+            candidate,
+            session,
+            joined: clock.now(),
+            clock,
+            floor: Floor::default(),
+            hearing: Hearing::default(),
+            microphone,
+            next: 0,
+            unanswered: false,
+            doubt: None,
+            lines: Vec::new(),
+            utterances: HashMap::new(),
+            interrupted_at: None,
+            interruption_ms: None,
+            events: Vec::new(),
+            reason: None,
+            ended_at: None,
+            left: false,
+            connections: 0,
+            close_code: None,
         }
     }
-    let _ = up.close().await;
-    Ok(talk.finish())
-}
 
-fn refused(error: tungstenite::Error) -> anyhow::Error {
-    match error {
-        tungstenite::Error::Http(response) => anyhow::anyhow!("the join was refused: {}", response.status()),
-        tungstenite::Error::Io(error) => anyhow::Error::new(error).context("the edge does not answer"),
-        other => anyhow::anyhow!("the edge speaks no WebSocket there: {other}"),
+    /// A connection is there; what is said on it first.
+    pub(super) fn joined(&mut self, edge: String) -> Up {
+        if self.connections == 0 {
+            self.joined = self.clock.now();
+        }
+        self.note(What::Joined { connection: self.connections, edge });
+        self.connections += 1;
+        let recording = self.candidate.recording;
+        Up::Consent { session_id: Some(self.session), recording, text_version: "1".to_owned() }
     }
-}
 
-fn text(message: &Up) -> anyhow::Result<Message> {
-    Ok(Message::text(serde_json::to_string(message)?))
-}
+    /// The connection is gone; whether the interview may go on over another one.
+    pub(super) fn parted(&mut self, code: Option<u16>) -> bool {
+        self.close_code = code;
+        // ENDED and LEAVE are for good, and so are these two codes
+        let over = self.ended_at.is_some() || matches!(code, Some(1000 | CLOSE_REPLACED));
+        if over || self.candidate.reconnect_for.is_zero() {
+            return false;
+        }
+        self.note(What::Lost { code });
+        self.hearing.lost(self.now());
+        self.floor.lost();
+        if self.microphone.lost() {
+            // nobody heard this line to its end: it is said again
+            self.next -= 1;
+            self.note(What::Cut { line: self.lines.len() - 1 });
+        } else if self.unanswered {
+            self.doubt = Some(None);
+        }
+        true
+    }
 
-impl Talk {
     fn now(&self) -> u64 {
         (self.clock.now() - self.joined).as_millis() as u64
     }
@@ -132,12 +121,12 @@ impl Talk {
         }
         self.events.push(event);
     }
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.ended_at.is_some_and(|at| self.now() > at + FAREWELL.as_millis() as u64)
     }
 
     /// What is sent now.
-    fn tick(&mut self) -> Vec<Up> {
+    pub(super) fn tick(&mut self) -> Vec<Up> {
         let now = self.now();
         let mut messages = Vec::new();
         if self.candidate.marks && self.ended_at.is_none() {
@@ -168,6 +157,7 @@ impl Talk {
         messages.extend(tick.messages);
         if tick.said {
             self.floor.said();
+            self.unanswered = true;
             let line = self.lines.len().saturating_sub(1);
             if let Some(line) = self.lines.last_mut() {
                 line.ended_ms = now;
@@ -179,6 +169,11 @@ impl Talk {
 
     fn maybe_speak(&mut self, now: u64) {
         let heard_until = self.hearing.heard_until();
+        if self.doubt.flatten().is_some_and(|since| now > since + DOUBT_MS) {
+            self.doubt = None;
+            self.next -= 1;
+            self.floor.gave_up();
+        }
         let over = match self.candidate.interrupt_after {
             Some(after) if self.interrupted_at.is_none() => {
                 self.floor.may_interrupt(now, heard_until, after.as_millis() as u64)
@@ -204,13 +199,16 @@ impl Talk {
         self.note(What::Saying { line: self.lines.len() - 1, text: line.text });
     }
 
-    fn receive(&mut self, text: &str) -> anyhow::Result<()> {
+    pub(super) fn receive(&mut self, text: &str) -> anyhow::Result<()> {
         // a newer server may say more than we know
         let Ok(message) = serde_json::from_str::<Down>(text) else { return Ok(()) };
         let now = self.now();
         match message {
             Down::State { state, reason, remaining_seconds, .. } => {
                 self.floor.state(state);
+                if let Some(since) = &mut self.doubt {
+                    *since = (state == Phase::Listening).then_some(now);
+                }
                 if state == Phase::Ended {
                     self.ended_at.get_or_insert(now);
                     self.reason.clone_from(&reason);
@@ -237,6 +235,9 @@ impl Talk {
             Down::Transcript { utterance_id, text, r#final, .. } => {
                 let newest = self.lines.len().saturating_sub(1);
                 let line = *self.utterances.entry(utterance_id).or_insert(newest);
+                if r#final {
+                    self.heard();
+                }
                 if r#final && let Some(line) = self.lines.get_mut(line) {
                     line.utterances.retain(|known| known.utterance_id != utterance_id);
                     line.utterances.push(Utterance { utterance_id, text: text.clone() });
@@ -251,14 +252,21 @@ impl Talk {
         Ok(())
     }
 
+    /// Someone heard the last line.
+    fn heard(&mut self) {
+        self.unanswered = false;
+        self.doubt = None;
+    }
+
     fn replied(&mut self, turn: TurnId, now: u64) {
+        self.heard();
         if let Some(line) = self.lines.last_mut() {
             line.reply = Some(turn);
             line.first_audio_ms = Some(now.saturating_sub(line.ended_ms));
         }
     }
 
-    fn finish(mut self) -> Report {
+    pub(super) fn finish(mut self) -> Report {
         self.note(What::Closed { code: self.close_code });
         let duration_ms = self.now();
         let ended = self.events.iter().any(|event| matches!(event.what, What::State { state: Phase::Ended, .. }));

@@ -180,6 +180,75 @@ async fn it_interrupts_and_is_cleared() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_is_opened_again_at_another_edge_and_what_nobody_heard_is_said_again() {
+    let (first, session, join) = server().await;
+    let (second, _, other) = server().await;
+    let playing = tokio::spawn(async move {
+        let mut one = maya(first, session).await;
+        one.say("Hello. Who are you?", 5).await;
+        one.state(Phase::Listening).await;
+        // dies in the middle of the answer, as a killed process does
+        let mut loud = 0;
+        while loud < 3 {
+            let Some(Ok(Message::Text(text))) = one.socket.next().await else { continue };
+            let Up::Audio(Audio { data: Some(data), .. }) = serde_json::from_str(&text).unwrap() else { continue };
+            loud += usize::from(decode(&data).unwrap().iter().any(|byte| *byte != 0));
+        }
+        drop(one);
+        let mut two = maya(second, session).await;
+        two.state(Phase::Listening).await;
+        two.listen().await;
+        two.say("And then?", 5).await;
+        two.state(Phase::Listening).await;
+        two.listen().await;
+        two.end().await
+    });
+    let lines = ["I am Zoë, and I came to tell a long story.", "Then I went on."].map(str::to_owned);
+    let mut candidate = Candidate::new(join, Voice::Scripted.speak_all(&lines).await.unwrap());
+    candidate.edges = vec![other];
+    candidate.reconnect_for = Duration::from_secs(30);
+    let report = candidate.hold(system()).await.unwrap();
+    assert_eq!(playing.await.unwrap().heard, lines);
+    assert!(report.ended);
+    let said: Vec<_> = report.lines.iter().map(|line| (line.text.as_deref().unwrap(), line.reply.is_some())).collect();
+    assert_eq!(said, [(&*lines[0], false), (&*lines[0], true), (&*lines[1], false)]);
+    let told = |what: fn(&What) -> bool| report.events.iter().filter(|event| what(&event.what)).count();
+    assert_eq!(told(|what| matches!(what, What::Joined { .. })), 2);
+    assert_eq!(told(|what| matches!(what, What::Cut { .. })), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_may_have_been_lost_is_said_again_once_maya_listens_for_a_while() {
+    let (first, session, join) = server().await;
+    let (second, _, other) = server().await;
+    let playing = tokio::spawn(async move {
+        let mut one = maya(first, session).await;
+        one.say("Hello. Who are you?", 5).await;
+        one.state(Phase::Listening).await;
+        let mut decoder = modem::Decoder::default();
+        while decoder.text() != "I am Zoë." {
+            let Some(Ok(Message::Text(text))) = one.socket.next().await else { continue };
+            let Up::Audio(Audio { data: Some(data), .. }) = serde_json::from_str(&text).unwrap() else { continue };
+            decoder.push(&samples(&decode(&data).unwrap()).collect::<Vec<_>>());
+        }
+        // a pause of the speaker: the last sample is out
+        one.socket.next().await.unwrap().unwrap();
+        drop(one);
+        let mut two = maya(second, session).await;
+        two.state(Phase::Listening).await;
+        two.listen().await;
+        two.end().await
+    });
+    let lines = Voice::Scripted.speak_all(&["I am Zoë.".into(), "Then I went on.".into()]).await.unwrap();
+    let mut candidate = Candidate::new(join, lines);
+    candidate.edges = vec![other];
+    candidate.reconnect_for = Duration::from_secs(30);
+    let report = candidate.hold(system()).await.unwrap();
+    assert_eq!(playing.await.unwrap().heard, ["I am Zoë."]);
+    assert!(report.lines.len() >= 2 && report.lines[1].text.as_deref() == Some("I am Zoë."), "{:?}", report.lines);
+}
+
+#[tokio::test]
 async fn who_has_nothing_to_say_stays_silent_and_a_refusal_is_said() {
     let (listener, session, join) = server().await;
     let playing = tokio::spawn(async move {

@@ -1,6 +1,9 @@
-//! A real Kafka broker (KRaft, one node), as a child of the test process.
+//! A real Kafka (KRaft), as children of the test process: one broker, or several that replicate.
 
 mod certificate;
+mod cluster;
+
+pub use cluster::KafkaCluster;
 
 use crate::{
     wait::eventually,
@@ -85,19 +88,11 @@ impl Kafka {
         self.child = Some(spawn_tied(command, Signal::SIGKILL).unwrap_or_else(|error| no_java(&error)));
         let (servers, log) = (self.plaintext.clone(), self.data.path().join("broker.log"));
         let mut child = self.child.as_mut();
-        // librdkafka waits in its own thread
         eventually(Duration::from_secs(60), || {
             if let Some(Ok(Some(status))) = child.as_mut().map(|child| child.try_wait()) {
                 panic!("the broker ended ({status}): {}", tail(&log));
             }
-            let servers = servers.clone();
-            async move {
-                let ask = move || {
-                    let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", servers).create().ok()?;
-                    client.fetch_metadata(None, Duration::from_secs(2)).ok().map(drop)
-                };
-                tokio::task::spawn_blocking(ask).await.ok()?
-            }
+            answers(servers.clone(), 1)
         })
         .await;
     }
@@ -113,14 +108,7 @@ impl Kafka {
     }
 
     fn java(&self, options: &[&str]) -> Command {
-        let mut classes = workspace::part(Part::Kafka).into_os_string();
-        classes.push("/*");
-        let log = File::options().create(true).append(true).open(self.data.path().join("broker.log"));
-        let log = log.expect("our own folder can be written");
-        let mut command = Command::new("java");
-        command.args(options).arg("-cp").arg(classes).stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("a file has more than one handle")).stderr(log);
-        command
+        java(options, &self.data.path().join("broker.log"))
     }
 }
 
@@ -128,6 +116,27 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A command of Kafka's classes that writes to that log.
+fn java(options: &[&str], log: &Path) -> Command {
+    let mut classes = workspace::part(Part::Kafka).into_os_string();
+    classes.push("/*");
+    let log = File::options().create(true).append(true).open(log).expect("our own folder can be written");
+    let mut command = Command::new("java");
+    command.args(options).arg("-cp").arg(classes).stdin(Stdio::null());
+    command.stdout(log.try_clone().expect("a file has more than one handle")).stderr(log);
+    command
+}
+
+/// Whether so many brokers are there. librdkafka waits in its own thread.
+async fn answers(servers: String, brokers: usize) -> Option<()> {
+    let ask = move || {
+        let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", servers).create().ok()?;
+        let metadata = client.fetch_metadata(None, Duration::from_secs(2)).ok()?;
+        (metadata.brokers().len() >= brokers).then_some(())
+    };
+    tokio::task::spawn_blocking(ask).await.ok()?
 }
 
 fn tail(log: &Path) -> String {

@@ -7,10 +7,12 @@ mod kafka;
 mod postgres;
 mod redis;
 mod wait;
+mod webhooks;
 mod workspace;
 
-pub use kafka::{Kafka, kafka};
+pub use kafka::{Kafka, KafkaCluster, kafka};
 pub use postgres::{Postgres, postgres};
 pub use redis::{Redis, redis};
 pub use wait::eventually;
-pub use workspace::cache;
+pub use webhooks::{Delivery, Receiver};
+pub use workspace::{cache, free_ports};

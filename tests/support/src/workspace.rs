@@ -58,7 +58,7 @@ fn sweep(root: &Path) {
 }
 
 /// Ports that were free a moment ago, all different.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let free = || TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
     let held: [TcpListener; N] = std::array::from_fn(|_| free());
     held.map(|port| port.local_addr().expect("a bound port has an address").port())

@@ -1,6 +1,6 @@
 //! A receiver of webhooks that checks signatures by hand, as the Standard Webhooks specification says.
 
-use super::soon;
+use crate::wait::eventually;
 use axum::{Router, body::Bytes, http::HeaderMap, http::StatusCode, routing::post};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, Mac};
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 pub struct Delivery {
     /// `webhook-id`, the same in every attempt.
     pub id: String,
+    /// What it says.
     pub body: Value,
     /// Why its signature is not good; `None`: it is.
     pub fault: Option<&'static str>,
@@ -24,6 +25,7 @@ pub struct Delivery {
 
 /// Something that webhooks are delivered to.
 pub struct Receiver {
+    /// Where it listens.
     pub url: String,
     deliveries: Arc<Mutex<Vec<Delivery>>>,
 }
@@ -49,6 +51,11 @@ impl Receiver {
         Self { url, deliveries }
     }
 
+    /// All that was delivered, repetitions too.
+    pub fn all(&self) -> Vec<Delivery> {
+        self.deliveries.lock().expect("nobody panics with it").clone()
+    }
+
     /// What was delivered about an interview, each message once, in order of arrival.
     pub fn of(&self, interview: &str) -> Vec<Delivery> {
         let mut found: Vec<Delivery> = Vec::new();
@@ -63,16 +70,11 @@ impl Receiver {
 
     /// Waits until all these types were delivered about an interview.
     pub async fn until(&self, interview: &str, types: &[&str]) -> Vec<Delivery> {
-        let come = async {
-            loop {
-                let found = self.of(interview);
-                if types.iter().all(|kind| found.iter().any(|delivery| delivery.body["type"] == *kind)) {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        soon("every webhook", come).await
+        eventually(Duration::from_secs(60), async || {
+            let found = self.of(interview);
+            types.iter().all(|kind| found.iter().any(|delivery| delivery.body["type"] == *kind)).then_some(found)
+        })
+        .await
     }
 }
 

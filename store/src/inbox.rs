@@ -64,10 +64,12 @@ pub struct Done {
 impl Done {
     /// Marks it within the transaction that applies it; `false` if it had been applied before: then change nothing.
     pub async fn mark(&self, tx: &mut TenantTx) -> Result<bool, StoreError> {
-        let marked = sqlx::query("update inbox set done_at = now(), payload = '' where seq = $1 and done_at is null")
-            .bind(self.seq)
-            .execute(tx.conn())
-            .await?;
+        let marked = sqlx::query(
+            "update inbox set done_at = now(), payload = '', last_error = null where seq = $1 and done_at is null",
+        )
+        .bind(self.seq)
+        .execute(tx.conn())
+        .await?;
         Ok(marked.rows_affected() == 1)
     }
 }

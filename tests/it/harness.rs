@@ -20,11 +20,11 @@ mod site;
 mod socket;
 
 pub use candidate::Candidate;
+pub use maya_testkit::Receiver;
 pub use process::Maya;
 pub use rest::{Interview, Link, Rest};
 pub use site::Site;
 pub use socket::{Conversation, Socket};
-pub use maya_testkit::Receiver;
 
 use serde_json::{Value, json};
 use std::time::Duration;

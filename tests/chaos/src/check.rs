@@ -47,6 +47,8 @@ pub enum Rule {
     StaleOwner,
     /// A state that the table does not lead to, or that is no place to end.
     IllegalState,
+    /// Its candidate was never told that it is over.
+    NoEnd,
     /// An event was not published, or not applied.
     EventLost,
     /// An event was applied twice.

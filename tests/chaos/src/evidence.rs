@@ -72,7 +72,7 @@ pub struct Line {
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 #[allow(missing_docs, reason = "the contract's messages; the others are explained in src/cli/candidate/report.rs")]
 pub enum What {
-    Joined { connection: u32 },
+    Joined { connection: u32, edge: String },
     Lost {},
     Closed { code: Option<u16> },
     Saying { text: Option<String> },

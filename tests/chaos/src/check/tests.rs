@@ -20,6 +20,9 @@ fn sentence_of(turn: u32, sentence: u32) -> String {
 fn acknowledged(turn: u32, text: &str) -> What {
     What::Transcript { utterance_id: format!("t{turn}"), text: text.to_owned(), r#final: true }
 }
+fn joined(connection: u32) -> What {
+    What::Joined { connection, edge: String::new() }
+}
 fn saying(text: &str) -> What {
     What::Saying { text: Some(text.to_owned()) }
 }
@@ -29,7 +32,7 @@ fn clear(turn: u32) -> What {
 
 /// An interview of four answers, in which nothing went wrong: the greeting is t0, answers are odd, replies even.
 fn good() -> Evidence {
-    let mut log = vec![What::Joined { connection: 0 }, frame(0, 0, 0), frame(0, 0, 1), frame(0, 1, 0)];
+    let mut log = vec![joined(0), frame(0, 0, 0), frame(0, 0, 1), frame(0, 1, 0)];
     let mut turns = vec![maya_turn(0)];
     for (number, text) in LINES.iter().enumerate() {
         let turn = 2 * number as u32 + 1;
@@ -42,7 +45,9 @@ fn good() -> Evidence {
         ]);
         turns.extend([candidate_turn(turn, text), maya_turn(turn + 1)]);
     }
+    log.push(What::State { state: "ENDED".into(), reason: Some("COMPLETED".into()) });
     let path = [
+        "",
         "RECEIVED",
         "VALIDATING_SKILLS",
         "PENDING",
@@ -159,7 +164,7 @@ fn a_line_that_was_said_again_may_stand_twice_and_a_cut_one_need_not_stand_at_al
         let interview = &mut evidence.interviews[0];
         interview.turns.push(candidate_turn(9, LINES[3]));
         let end = interview.log.len();
-        in_the_log(end, [What::Lost {}, What::Joined { connection: 1 }, saying(LINES[3]), What::Said {}])(evidence);
+        in_the_log(end, [What::Lost {}, joined(1), saying(LINES[3]), What::Said {}])(evidence);
     });
     assert_eq!(again, []);
     let cut = broken_by(|evidence| {
@@ -185,7 +190,7 @@ fn a_line_that_went_unheard_on_a_connection_that_held() {
     let elsewhere = broken_by(|evidence| {
         second(evidence);
         let at = at(evidence, &saying(LINES[2]));
-        in_the_log(at, [What::Lost {}, What::Joined { connection: 1 }])(evidence);
+        in_the_log(at, [What::Lost {}, joined(1)])(evidence);
     });
     assert_eq!(elsewhere, [Rule::TooFewAcknowledged], "a socket that died may take a word with it");
 }
@@ -204,7 +209,7 @@ fn after_a_clear_only_a_repeat_from_part_0() {
     assert_eq!(broken_by(in_the_log(4, [clear(0), frame(0, 2, 0)]))[0], Rule::AfterClear);
     assert_eq!(broken_by(in_the_log(4, [clear(0), frame(0, 1, 0), frame(0, 1, 1)])), []);
     assert_eq!(broken_by(in_the_log(4, [clear(0), frame(0, 0, 0), frame(0, 1, 0)])), []);
-    assert_eq!(broken_by(in_the_log(4, [What::Joined { connection: 1 }, frame(0, 1, 0)])), [], "and a new connection");
+    assert_eq!(broken_by(in_the_log(4, [joined(1), frame(0, 1, 0)])), [], "and a new connection");
 }
 
 #[test]
@@ -217,10 +222,11 @@ fn what_is_heard_is_recorded_in_the_same_words() {
 
 #[test]
 fn states_and_moves() {
-    let skipped = broken_by(|evidence| drop(evidence.interviews[0].moves.remove(4)));
+    assert_eq!(broken_by(|evidence| drop(evidence.interviews[0].log.pop())), [Rule::NoEnd]);
+    let skipped = broken_by(|evidence| drop(evidence.interviews[0].moves.remove(5)));
     assert_eq!(skipped, [Rule::IllegalState, Rule::WebhookTwice]);
     let stuck = broken_by(|evidence| {
-        evidence.interviews[0].moves.truncate(6);
+        evidence.interviews[0].moves.truncate(7);
         evidence.interviews[0].state = "ASSESSING".into();
         evidence.deliveries.pop();
         evidence.hooks.pop();
@@ -277,7 +283,7 @@ mod planted {
         let rules = broken_by(|evidence| {
             evidence.taken.push(evidence.taken[1].clone());
             let moves = &mut evidence.interviews[0].moves;
-            moves.insert(2, moves[1].clone());
+            moves.insert(3, moves[2].clone());
         });
         assert_eq!(rules, [Rule::IllegalState, Rule::EventTwice, Rule::WebhookLost]);
         let told = broken_by(|evidence| {

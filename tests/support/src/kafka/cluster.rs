@@ -53,7 +53,8 @@ impl KafkaCluster {
 
     /// `host:port` of all, as clients are told.
     pub fn servers(&self) -> String {
-        let servers: Vec<String> = self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.advertised)).collect();
+        let servers: Vec<String> =
+            self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.advertised)).collect();
         servers.join(",")
     }
 

@@ -29,7 +29,7 @@ pub enum Rule {
     Doubled,
     /// Utterances stand in another order than they were said in.
     Swapped,
-    /// A line went unheard on a connection that held.
+    /// A line was not recorded, or not acknowledged, on a connection that held.
     Unheard,
     /// Too few of the lines were acknowledged.
     TooFewAcknowledged,

@@ -46,7 +46,9 @@ pub(super) fn check(interview: &Interview, add: &mut impl FnMut(Rule, String)) -
     once_and_in_order(&script, &attempts, &transcript, add);
     let heard: Vec<&str> = acknowledged.iter().map(|(_, text, _)| text.as_str()).collect();
     let answered = lines_in(&script, &heard);
-    unheard(interview, &script, &attempts, &acknowledged, add);
+    let recorded: Vec<&str> = transcript.iter().map(|turn| turn.text.as_str()).collect();
+    let recorded = lines_in(&script, &recorded);
+    unheard(interview, &script, &attempts, &acknowledged, &recorded, add);
     let said: BTreeSet<usize> = attempts.iter().filter(|attempt| attempt.whole).map(|attempt| attempt.line).collect();
     Share { said: said.len(), acknowledged: said.intersection(&answered).count() }
 }
@@ -140,6 +142,7 @@ fn unheard(
     script: &Script,
     attempts: &[Attempt],
     acknowledged: &[(String, String, usize)],
+    recorded: &BTreeSet<usize>,
     add: &mut impl FnMut(Rule, String),
 ) {
     // a client that was told that it is not heard knows that it must say it again
@@ -158,7 +161,9 @@ fn unheard(
             later.connection == attempt.connection && later.line != attempt.line && heard.contains(&later.line)
         });
         if later && !heard.contains(&attempt.line) {
-            add(Rule::Unheard, format!("{:?} went unheard on a connection that held", script.text(attempt.line)));
+            let text = script.text(attempt.line);
+            let known = if recorded.contains(&attempt.line) { "recorded and not acknowledged" } else { "not recorded" };
+            add(Rule::Unheard, format!("{text:?} was {known}, on a connection that held"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What lives: ractor actors, their supervision and their placement.
 
 pub mod assessor;
+pub mod history;
 pub mod interviewer;
 pub mod llm_prompt;
 pub mod llm_turn;

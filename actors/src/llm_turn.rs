@@ -100,6 +100,8 @@ async fn word(state: &LlmTurnArgs, engine: &dyn LanguageModel, request: LlmReque
     let settings = &state.parts.settings;
     let mut worded = false;
     let fail = |reason: String, worded| Failed { reason, worded };
+    state.probe.provider("asked");
+    state.probe.waits_for(Some("model"));
     let stream = timeout(settings.first_token, engine.stream(request)).await;
     let mut stream = match stream {
         Ok(Ok(stream)) => stream,
@@ -112,6 +114,9 @@ async fn word(state: &LlmTurnArgs, engine: &dyn LanguageModel, request: LlmReque
         match timeout(patience, stream.next()).await {
             Ok(Some(Ok(piece))) => {
                 patience = settings.next_token;
+                state.probe.provider("streaming");
+                state.probe.waits_for(None);
+                state.probe.progress();
                 for sentence in splitter.push(&piece) {
                     worded = true;
                     (state.events)(MindEvent::Worded { thought: state.thought, sentence });

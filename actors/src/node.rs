@@ -6,7 +6,7 @@ use crate::{
     supervise::{Decision, Restarts, SESSION},
     traced::Traced,
 };
-use maya_protocol::{clock::SharedClock, ids::SessionId};
+use maya_protocol::{clock::SharedClock, ids::SessionId, supervision::Happening};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use std::{collections::HashMap, time::Duration};
 use tokio::sync::mpsc;
@@ -44,7 +44,8 @@ pub enum NodeEvent {
 /// What it holds.
 pub struct NodeState {
     args: NodeArgs,
-    sessions: HashMap<ActorId, SessionId>,
+    /// Each with its probe, which is asked to keep what happened: the actor itself is gone by then.
+    sessions: HashMap<ActorId, (SessionId, Observed)>,
     restarts: HashMap<SessionId, Restarts>,
 }
 
@@ -68,11 +69,11 @@ impl Actor for Node {
         NodeMessage::Start(args, reply): Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let session = args.session;
+        let (session, probe) = (args.session, args.probe.clone());
         let started = Actor::spawn_linked(None, Traced::new(Session, &args.trace), *args, myself.get_cell()).await;
         let answer = match started {
             Ok((actor, _)) => {
-                state.sessions.insert(actor.get_id(), session);
+                state.sessions.insert(actor.get_id(), (session, probe));
                 Ok(actor)
             }
             Err(error) => Err(error.to_string()),
@@ -90,22 +91,25 @@ impl Actor for Node {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
-            SupervisionEvent::ActorTerminated(who, _, _) => {
-                if let Some(session) = state.sessions.remove(&who.get_id()) {
+            SupervisionEvent::ActorTerminated(who, _, reason) => {
+                if let Some((session, probe)) = state.sessions.remove(&who.get_id()) {
+                    let reason = reason.unwrap_or_default();
+                    probe.note(if reason == "fenced" { Happening::Fenced } else { Happening::Ended }, &reason);
                     state.restarts.remove(&session);
                     let _ = state.args.events.send(NodeEvent::Ended(session));
                 }
             }
             SupervisionEvent::ActorFailed(who, error) => {
-                let Some(session) = state.sessions.remove(&who.get_id()) else { return Ok(()) };
+                let Some((session, probe)) = state.sessions.remove(&who.get_id()) else { return Ok(()) };
                 tracing::error!(session = %session, error = %error, "a session fell");
                 metrics::counter!("maya_session_failures_total").increment(1);
-                state.args.probe.restarted(format!("session {session}: {error}"));
+                probe.failed(error.to_string());
                 let restarts = state.restarts.entry(session).or_insert_with(|| Restarts::new(SESSION));
                 let event = match restarts.failed(state.args.clock.now(), &mut rand::rng()) {
                     Decision::RestartAfter(pause) => NodeEvent::Fell(session, pause),
                     Decision::Escalate => {
                         state.restarts.remove(&session);
+                        probe.note(Happening::GivenUp, "it fell too often");
                         NodeEvent::GivenUp(session)
                     }
                 };

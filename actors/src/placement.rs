@@ -23,6 +23,7 @@ use maya_protocol::{
     ids::{Epoch, NodeId, SessionId},
     registry::{Fenced, OwnerRecord},
     session::Outcome,
+    supervision::Happening,
     topic::{Channel, Topic},
     trace::{self, TraceContext},
     tree::NodeState,
@@ -110,6 +111,9 @@ impl Placement {
         let mut reading = Reading { placement: placement.clone(), reader, count, assigned: HashSet::new() };
         reading.assign().await?;
         placement.inner.tasks.spawn(reading.run(stop.clone()));
+        let Parts { observer, store, .. } = &placement.inner.parts;
+        let history = observer.history().clone().run(observer.clone(), store.clone(), stop.clone());
+        placement.inner.tasks.spawn(history);
         placement.inner.tasks.spawn(placement.clone().watch(ended, stop.clone()));
         placement.inner.tasks.spawn(placement.clone().renew(stop));
         Ok(placement)
@@ -122,6 +126,9 @@ impl Placement {
 
     /// Takes no new session from here on.
     pub fn drain(&self) {
+        if !self.inner.draining.is_cancelled() {
+            self.inner.parts.observer.note(Happening::Drained, "it takes no new session");
+        }
         self.inner.draining.cancel();
     }
 
@@ -130,12 +137,15 @@ impl Placement {
         self.inner.node.stop(Some("shutdown".to_owned()));
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.inner.parts.observer.history().close(&self.inner.parts.store).await;
     }
 
     /// Tells a session; `false` if it does not live here.
     pub fn command(&self, session: SessionId, command: Command) -> bool {
         match self.inner.here.get(&session).as_deref() {
-            Some(Here::Live(live)) => live.actor.cast(SessionMessage::Command(command, trace::current())).is_ok(),
+            Some(Here::Live(live)) => {
+                live.probe.cast(&live.actor, SessionMessage::Command(command, trace::current())).is_ok()
+            }
             Some(Here::Starting(_)) | None => false,
         }
     }
@@ -292,6 +302,11 @@ impl Reading {
     }
 }
 
+/// Whether the ear is to hear it.
+fn is_audio(body: &CandidateBody) -> bool {
+    matches!(body, CandidateBody::Audio { .. } | CandidateBody::Batch { .. })
+}
+
 impl Inner {
     /// Whether a session of that partition lives here, or is being started.
     fn lives_in(&self, partition: u32) -> bool {
@@ -335,14 +350,16 @@ impl Inner {
     /// Gives a live session a message, or leaves it in the log while the session is over its bound.
     fn hand(self: &Arc<Self>, live: &Live, message: CandidateMessage, offset: u64) {
         let mut lag = live.lag.lock();
+        if message.body == CandidateBody::Joined || is_audio(&message.body) {
+            live.probe.audio_came(message.captured_at, message.body == CandidateBody::Joined);
+        }
         if lag.skip(offset) {
             return;
         }
         match live.room.clone().try_acquire_owned() {
             Ok(permit) => {
-                live.probe.sent();
                 let hear = SessionMessage::Hear { message: Box::new(message), offset, permit: Some(permit) };
-                let _ = live.actor.cast(hear);
+                let _ = live.probe.cast(&live.actor, hear);
             }
             Err(_) => {
                 metrics::counter!("maya_sessions_lagging_total").increment(1);

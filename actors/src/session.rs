@@ -95,10 +95,11 @@ impl Actor for Session {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        // what a handler's failure leaves uncounted goes with the actor
+        let counted = !matches!(message, SessionMessage::RestartEar);
         match message {
             SessionMessage::Hear { message, offset, permit } => {
                 state.hear(&myself, *message, offset, permit).await;
-                state.handled();
             }
             SessionMessage::Ear(event) => state.ear(&myself, event).await,
             SessionMessage::Mind(MindEvent::Worded { thought, sentence }) => {
@@ -111,6 +112,7 @@ impl Actor for Session {
             }
             SessionMessage::Voice(event) => state.voice(&myself, event).await,
             SessionMessage::Journal(JournalEvent::Recorded(receipt)) => {
+                state.unrecorded = state.unrecorded.saturating_sub(1);
                 state.step(&myself, Input::Recorded(receipt)).await
             }
             SessionMessage::Journal(JournalEvent::Completed) => state.step(&myself, Input::Completed).await,
@@ -131,6 +133,9 @@ impl Actor for Session {
                     state.step(&myself, Input::Tick).await;
                 }
             }
+        }
+        if counted {
+            state.handled();
         }
         Ok(())
     }

@@ -63,6 +63,13 @@ pub enum SpeechToTextMessage {
     Tick,
 }
 
+impl SpeechToTextMessage {
+    /// Whether it counts: what the session tells. Answers of its own helpers, and ticks, do not.
+    fn is_work(&self) -> bool {
+        matches!(self, Self::Hear { .. } | Self::MayaTalks(_) | Self::Gone)
+    }
+}
+
 /// What it keeps.
 pub struct SpeechToTextState {
     args: SpeechToTextArgs,
@@ -132,12 +139,14 @@ impl Actor for SpeechToText {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let counted = message.is_work();
         match message {
             SpeechToTextMessage::Hear { message, offset, permit } => {
+                let captured_at = message.captured_at;
                 state.last_offset = offset;
                 state.last_covered = Some((message.stream, message.sequence));
                 state.hear(&myself, message.body).await;
-                state.args.probe.handled();
+                state.args.probe.audio_heard(captured_at);
                 drop(permit);
             }
             SpeechToTextMessage::MayaTalks(talks) => state.endpointing.maya_talks(talks),
@@ -169,6 +178,10 @@ impl Actor for SpeechToText {
                 state.rest.clear();
             }
             SpeechToTextMessage::Tick => state.tick(&myself).await,
+        }
+        state.args.probe.waits_for((!state.closing.is_empty()).then_some("recogniser"));
+        if counted {
+            state.args.probe.handled();
         }
         Ok(())
     }

@@ -87,6 +87,8 @@ async fn speak(state: &TtsSentenceArgs) -> Result<(), String> {
     let mut spoken = false;
     // one more try, as long as nothing of the sentence was let go
     for last_try in [false, true] {
+        state.probe.provider("asked");
+        state.probe.waits_for(Some("voice"));
         let failure = match timeout(patience, state.parts.senses.speaks.synthesize(request())).await {
             Ok(Ok(stream)) => match pieces(state, stream, &mut spoken).await {
                 Ok(()) => return Ok(()),
@@ -112,6 +114,9 @@ async fn pieces(state: &TtsSentenceArgs, mut stream: PcmStream, spoken: &mut boo
             Ok(None) => return Err("no audio at all".to_owned()),
             Err(_) => return Err("audio stalled".to_owned()),
         };
+        state.probe.provider("streaming");
+        state.probe.waits_for(None);
+        state.probe.progress();
         let mut rest = piece;
         while !rest.is_empty() {
             let pcm: Bytes = rest.split_to(rest.len().min(PIECE));

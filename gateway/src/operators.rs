@@ -1,5 +1,6 @@
 //! What an operator sees: nodes, their actors, and how many interviews stand where. Never a name, never a word said.
 
+mod history;
 mod watch;
 
 pub use watch::{Delta, Watch, WatchSettings};
@@ -33,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(nodes))
         .routes(routes!(actors))
         .routes(routes!(actors_stream))
+        .routes(routes!(history::history))
         .routes(routes!(states))
 }
 

@@ -14,6 +14,7 @@ pub mod registry;
 pub mod rpc;
 pub mod session;
 pub mod state;
+pub mod supervision;
 pub mod topic;
 pub mod trace;
 pub mod tree;

@@ -187,7 +187,7 @@ impl Start<'_> {
             bus: bus.clone(),
             registry: registry.clone(),
             clock: self.clock.clone(),
-            observer: Observer::new(self.clock.clone()),
+            observer: Observer::new(self.node.clone(), self.clock.clone()),
             senses: self.senses.interview.clone(),
             settings: InterviewSettings {
                 silence: Duration::from_secs(interview.silence_seconds),

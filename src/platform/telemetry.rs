@@ -54,4 +54,21 @@ fn describe() {
     metrics::describe_counter!("maya_agent_messages_dropped_total", "Messages to candidates that the bus did not take");
     metrics::describe_counter!("maya_registry_writes_failed_total", "Writes of the registry's cache that failed");
     metrics::describe_counter!("maya_audio_unreadable_total", "Audio messages that do not read");
+    metrics::describe_counter!("maya_supervision_events_total", "What happened to actors, by what");
+    metrics::describe_counter!(
+        "maya_supervision_events_dropped_total",
+        "Supervision events that were dropped because the database was away"
+    );
+    metrics::describe_gauge!("maya_actors", "Actors of this node");
+    metrics::describe_gauge!("maya_actors_stuck", "Actors that made no progress for five seconds while work waited");
+    metrics::describe_gauge!(
+        "maya_mailbox_oldest_seconds",
+        metrics::Unit::Seconds,
+        "How long the message that waits longest in a mailbox of this node has waited"
+    );
+    metrics::describe_gauge!(
+        "maya_audio_lag_seconds",
+        metrics::Unit::Seconds,
+        "How far the ear that is furthest behind is behind the audio that came"
+    );
 }

@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod placements;
 pub mod pool;
 pub mod sessions;
+pub mod supervision;
 pub mod system;
 pub mod tenant;
 pub mod turns;

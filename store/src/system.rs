@@ -14,6 +14,8 @@ pub const TABLES: &[&str] = &[
     "interviews",
     "outbox",
     "placements",
+    // ids and reasons of what happened to actors
+    "supervision_events",
     "tenants",
     "webhook_deliveries",
 ];

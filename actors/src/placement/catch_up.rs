@@ -65,9 +65,8 @@ impl Inner {
             }
             // here the session may be waited for: nobody else is
             let Ok(permit) = live.room.clone().acquire_owned().await else { return };
-            live.probe.sent();
             let hear = SessionMessage::Hear { message: Box::new(message), offset, permit: Some(permit) };
-            if live.actor.cast(hear).is_err() || live.lag.lock().caught(offset) {
+            if live.probe.cast(&live.actor, hear).is_err() || live.lag.lock().caught(offset) {
                 return;
             }
         }

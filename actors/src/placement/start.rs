@@ -3,6 +3,7 @@
 use super::{AUDIO, Here, Inner, Lag, Live};
 use crate::{
     node::NodeMessage,
+    observe::Ids,
     opening,
     session::{
         SessionArgs,
@@ -17,6 +18,7 @@ use maya_protocol::{
     ids::{ConnectionId, Epoch, SessionId},
     registry::OwnerRecord,
     session::{Outcome, Phase},
+    supervision::Happening,
     trace,
 };
 use maya_store::{
@@ -140,6 +142,13 @@ impl Inner {
         let args = self.read(&mut tx, &placement, epoch).await?;
         drop(tx);
         let rebuilt = !args.turns.is_empty();
+        match &placement.owner {
+            Some(owner) if *owner != parts.node => {
+                args.probe.note(Happening::TakenOver, &format!("it was {owner}'s"));
+            }
+            Some(_) => args.probe.restarted("rebuilt from its turns"),
+            None => args.probe.note(Happening::Started, "the candidate joined"),
+        }
         let (probe, partition, incarnation) = (args.probe.clone(), args.partition, args.incarnation.clone());
         let reply = self.node.call(|reply| NodeMessage::Start(Box::new(args), reply), Some(START_PATIENCE)).await;
         let actor = match reply {
@@ -164,7 +173,8 @@ impl Inner {
                     trace: trace::current(),
                     body: CandidateBody::Joined,
                 };
-                let _ = live.actor.cast(SessionMessage::Hear { message: Box::new(rejoined), offset: 0, permit: None });
+                let hear = SessionMessage::Hear { message: Box::new(rejoined), offset: 0, permit: None };
+                let _ = live.probe.cast(&live.actor, hear);
             }
             let position = placement.position.filter(|position| position.incarnation == incarnation);
             if let Some(position) = position {
@@ -242,7 +252,10 @@ impl Inner {
             connection: None,
             incarnation,
             trace: CurrentTrace::here(),
-            probe: parts.observer.observe(Some(&self.root), "session", placement.session.to_string()),
+            probe: parts.observer.session(
+                &self.root,
+                Ids { session: placement.session, interview: placement.interview, tenant: placement.tenant, epoch },
+            ),
             parts: parts.clone(),
         })
     }

@@ -11,6 +11,7 @@ use super::{
     voice::{Mouth, Spoken},
 };
 use crate::{
+    observe::Observed,
     speech_to_text::{SpeechToText, SpeechToTextArgs, SpeechToTextMessage},
     supervise::{Decision, LIVE_CHILD, Restarts},
     traced::Traced,
@@ -27,6 +28,18 @@ use ractor::{Actor, ActorCell, ActorId, ActorRef};
 use std::{collections::HashMap, sync::Arc};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
+/// The session's ear, and where what it is told is counted.
+pub(super) struct Ear {
+    pub(super) actor: ActorRef<SpeechToTextMessage>,
+    probe: Observed,
+}
+
+impl Ear {
+    pub(super) fn tell(&self, message: SpeechToTextMessage) {
+        let _ = self.probe.cast(&self.actor, message);
+    }
+}
+
 /// What a session's actor holds.
 pub struct SessionState {
     pub(super) args: SessionArgs,
@@ -37,7 +50,7 @@ pub struct SessionState {
     pub(super) history: Arc<Vec<Turn>>,
     /// The open connection and its generation.
     pub(super) connection: Option<(ConnectionId, u64)>,
-    pub(super) ear: Option<ActorRef<SpeechToTextMessage>>,
+    pub(super) ear: Option<Ear>,
     ear_restarts: Restarts,
     pub(super) mind: Option<ActorCell>,
     pub(super) voices: HashMap<ActorId, ActorCell>,
@@ -48,6 +61,8 @@ pub struct SessionState {
     pub(super) timer: Option<JoinHandle<()>>,
     pub(super) live_version: u64,
     pub(super) maya_talks: bool,
+    /// Records that are not in the database yet.
+    pub(super) unrecorded: usize,
 }
 
 impl SessionState {
@@ -68,9 +83,9 @@ impl SessionState {
         let (journal, entries) = journal::open();
         let whose = Whose { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
         let tell = {
-            let myself = myself.clone();
+            let (myself, probe) = (myself.clone(), args.probe.clone());
             move |event: JournalEvent| {
-                let _ = myself.cast(SessionMessage::Journal(event));
+                let _ = probe.cast(&myself, SessionMessage::Journal(event));
             }
         };
         tokio::spawn(journal::run(args.parts.store.clone(), whose, entries, tell));
@@ -90,6 +105,7 @@ impl SessionState {
             timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
             maya_talks: false,
+            unrecorded: 0,
             args,
         }
     }
@@ -109,19 +125,22 @@ impl SessionState {
     /// Starts the ear (again).
     pub(super) async fn start_ear(&mut self, myself: &ActorRef<SessionMessage>) {
         let parts = self.args.parts.clone();
-        let listener = myself.clone();
+        let (listener, listening) = (myself.clone(), self.args.probe.clone());
+        let probe = parts.observer.observe(Some(&self.args.probe), "speech_to_text", self.args.session.to_string());
+        let ear_probe = probe.clone();
         let args = SpeechToTextArgs {
             config: SttConfig { language: self.args.language.clone(), hints: self.args.hints.clone() },
             events: Box::new(move |event| {
-                let _ = listener.cast(SessionMessage::Ear(event));
+                let _ = listening.cast(&listener, SessionMessage::Ear(event));
             }),
-            probe: parts.observer.observe(Some(&self.args.probe), "speech_to_text", self.args.session.to_string()),
+            probe,
             parts,
         };
         let ear = Traced::new(SpeechToText, &self.args.trace);
         match Actor::spawn_linked(None, ear, args, myself.get_cell()).await {
             Ok((ear, _)) => {
-                let _ = ear.cast(SpeechToTextMessage::MayaTalks(self.maya_talks));
+                let ear = Ear { actor: ear, probe: ear_probe };
+                ear.tell(SpeechToTextMessage::MayaTalks(self.maya_talks));
                 self.ear = Some(ear);
             }
             Err(error) => tracing::error!(session = %self.args.session, error = %error, "the ear did not start"),
@@ -135,7 +154,7 @@ impl SessionState {
         who: ActorId,
         failure: Option<String>,
     ) -> bool {
-        if self.ear.as_ref().is_some_and(|ear| ear.get_id() == who) {
+        if self.ear.as_ref().is_some_and(|ear| ear.actor.get_id() == who) {
             self.ear = None;
             let reason = failure.unwrap_or_else(|| "stopped".to_owned());
             tracing::warn!(session = %self.args.session, error = %reason, "the ear fell");
@@ -184,9 +203,11 @@ impl SessionState {
         match &message.body {
             CandidateBody::Joined if newer => {
                 self.connection = Some((message.connection, message.stream));
+                self.look_for_socket();
                 trace::within(self.args.trace.get(), self.step(myself, Input::Joined)).await;
             }
             CandidateBody::Left if current => {
+                self.args.probe.socket(None);
                 self.to_ear(SpeechToTextMessage::Gone);
                 self.step(myself, Input::Left).await;
             }
@@ -207,15 +228,27 @@ impl SessionState {
             {
                 self.to_ear(SpeechToTextMessage::Hear { message: Box::new(message), offset, permit });
             }
-            // of a connection that is not the session's any more
-            _ => {}
+            // of a connection that is not the session's any more: nobody will hear it
+            _ => self.args.probe.audio_heard(message.captured_at),
         }
     }
 
     fn to_ear(&self, message: SpeechToTextMessage) {
         if let Some(ear) = &self.ear {
-            let _ = ear.cast(message);
+            ear.tell(message);
         }
+    }
+
+    /// Shows which edge holds the candidate's socket, as far as the registry knows.
+    fn look_for_socket(&self) {
+        let (registry, session) = (self.args.parts.registry.clone(), self.args.session);
+        let (probe, connection) = (self.args.probe.clone(), self.connection);
+        tokio::spawn(async move {
+            if let Ok(socket) = registry.socket(session).await {
+                let ours = socket.filter(|socket| connection.is_some_and(|(ours, _)| ours == socket.connection));
+                probe.socket(ours.map(|socket| socket.edge));
+            }
+        });
     }
 
     /// What the ear tells.

@@ -16,8 +16,7 @@ use crate::{
 use maya_protocol::{
     audio::{AgentBody, AgentMessage, ErrorCode},
     interview::Turn,
-    session::LiveState,
-    tree::SessionView,
+    session::{LiveState, Phase},
 };
 use maya_providers::llm::{InterviewFacts, Task};
 use ractor::{Actor, ActorRef};
@@ -37,10 +36,11 @@ impl SessionState {
         if talks != self.maya_talks {
             self.maya_talks = talks;
             if let Some(ear) = &self.ear {
-                let _ = ear.cast(SpeechToTextMessage::MayaTalks(talks));
+                ear.tell(SpeechToTextMessage::MayaTalks(talks));
             }
         }
         self.arm(myself);
+        self.show_whom_it_waits_for();
     }
 
     /// Sets the clock for the machine's next deadline; the one set before is stopped, and stale if it rang already.
@@ -50,12 +50,12 @@ impl SessionState {
             timer.abort();
         }
         let Some(deadline) = self.machine.deadline() else { return };
-        let (number, myself) = (self.tick, myself.clone());
+        let (number, myself, probe) = (self.tick, myself.clone(), self.args.probe.clone());
         let wait = deadline.saturating_duration_since(self.args.parts.clock.now()).max(Duration::from_millis(5));
         self.timer = Some(tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             // the session may have ended meanwhile
-            let _ = myself.cast(SessionMessage::Tick(number));
+            let _ = probe.cast(&myself, SessionMessage::Tick(number));
         }));
     }
 
@@ -77,6 +77,7 @@ impl SessionState {
             Effect::Record { turn, receipt } => {
                 self.remember(&turn);
                 let position = self.safe.map(|offset| self.position(offset));
+                self.unrecorded += 1;
                 self.journal.write(Entry::Turn { turn: Box::new(turn), receipt, position });
             }
             Effect::Think { thought, task, reply } => self.think(myself, thought, task, reply).await,
@@ -88,7 +89,7 @@ impl SessionState {
             Effect::Synthesize { turn, sentence, what } => {
                 self.mouth.expect(turn, sentence);
                 let parts = self.args.parts.clone();
-                let listener = myself.clone();
+                let (listener, listening) = (myself.clone(), self.args.probe.clone());
                 let args = TtsSentenceArgs {
                     take: self.mouth.take(),
                     turn,
@@ -97,7 +98,7 @@ impl SessionState {
                     emotion: what.emotion,
                     language: self.args.language.clone(),
                     events: Box::new(move |event| {
-                        let _ = listener.cast(SessionMessage::Voice(event));
+                        let _ = listening.cast(&listener, SessionMessage::Voice(event));
                     }),
                     probe: parts.observer.observe(Some(&self.args.probe), "tts_sentence", format!("{turn}.{sentence}")),
                     parts,
@@ -147,7 +148,7 @@ impl SessionState {
             mind.kill();
         }
         let parts = self.args.parts.clone();
-        let listener = myself.clone();
+        let (listener, listening) = (myself.clone(), self.args.probe.clone());
         let args = LlmTurnArgs {
             thought,
             facts: InterviewFacts {
@@ -159,7 +160,7 @@ impl SessionState {
             },
             history: self.history.clone(),
             events: Box::new(move |event| {
-                let _ = listener.cast(SessionMessage::Mind(event));
+                let _ = listening.cast(&listener, SessionMessage::Mind(event));
             }),
             probe: parts.observer.observe(Some(&self.args.probe), "llm_turn", format!("thought {thought}")),
             parts,
@@ -242,24 +243,29 @@ impl SessionState {
     /// Shows the session in the node's tree.
     pub(super) fn show(&self) {
         self.args.probe.phase(match self.machine.phase() {
-            maya_protocol::session::Phase::Waiting => "waiting",
-            maya_protocol::session::Phase::Greeting => "greeting",
-            maya_protocol::session::Phase::Listening => "listening",
-            maya_protocol::session::Phase::Thinking => "thinking",
-            maya_protocol::session::Phase::Speaking => "speaking",
-            maya_protocol::session::Phase::Suspended => "suspended",
-            maya_protocol::session::Phase::Closing => "closing",
-            maya_protocol::session::Phase::Ended => "ended",
+            Phase::Waiting => "waiting",
+            Phase::Greeting => "greeting",
+            Phase::Listening => "listening",
+            Phase::Thinking => "thinking",
+            Phase::Speaking => "speaking",
+            Phase::Suspended => "suspended",
+            Phase::Closing => "closing",
+            Phase::Ended => "ended",
         });
-        self.args.probe.session(SessionView {
-            session_id: self.args.session,
-            interview_id: self.args.interview,
-            tenant_id: self.args.tenant,
-            epoch: self.args.epoch,
-            audio_lag_ms: 0,
-            turns: self.machine.turns(),
-            latency_ms: self.latency.last(),
-        });
+        self.args.probe.conversation(self.machine.turns(), self.latency.last());
+    }
+
+    /// Shows whom the conversation waits for, the one that holds it up first.
+    fn show_whom_it_waits_for(&self) {
+        let whom = match self.machine.phase() {
+            Phase::Ended => None,
+            _ if self.unrecorded > 0 => Some("database"),
+            Phase::Thinking if self.mind.is_some() => Some("llm_turn"),
+            Phase::Greeting | Phase::Speaking | Phase::Closing if !self.machine.is_talking() => Some("tts_sentence"),
+            Phase::Waiting | Phase::Listening | Phase::Suspended => Some("candidate"),
+            _ => None,
+        };
+        self.args.probe.waits_for(whom);
     }
 
     /// Gives back what the session holds in the registry.

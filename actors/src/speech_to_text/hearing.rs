@@ -238,6 +238,7 @@ impl SpeechToTextState {
         }
         self.stream_number += 1;
         let number = self.stream_number;
+        self.args.probe.provider("opening");
         match self.args.parts.senses.hears.open(&self.args.config).await {
             Ok(mut stream) => {
                 let (_, nothing) = tokio::sync::mpsc::channel(1);
@@ -254,9 +255,11 @@ impl SpeechToTextState {
                     let _ = myself.cast(SpeechToTextMessage::Recognised { stream: number, event: gone });
                 }));
                 self.stream = Some(stream);
+                self.args.probe.provider("open");
             }
             Err(error) => {
                 self.args.probe.failed(error.to_string());
+                self.args.probe.provider("failed");
                 self.stream = None;
                 let _ = myself.cast(SpeechToTextMessage::Recognised { stream: number, event: Err(error) });
             }
@@ -267,6 +270,7 @@ impl SpeechToTextState {
     pub(super) async fn stream_died(&mut self, myself: &ActorRef<SpeechToTextMessage>, error: ProviderError) {
         self.stream = None;
         self.args.probe.restarted(error.to_string());
+        self.args.probe.provider("failed");
         metrics::counter!("maya_stt_stream_failures_total").increment(1);
         if self.closing.is_empty() && self.open.is_none() {
             return;

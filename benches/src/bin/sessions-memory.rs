@@ -66,13 +66,14 @@ async fn main() -> Result<()> {
     fill(&bus)?;
 
     let stop = CancellationToken::new();
+    let node = NodeId::fresh();
     let parts = Parts {
-        node: NodeId::fresh(),
+        node: node.clone(),
         store: store.clone(),
         bus: bus.clone(),
         registry: Arc::new(maya_protocol::registry::embedded::EmbeddedRegistry::new(clock.clone())),
         clock: clock.clone(),
-        observer: Observer::new(clock.clone()),
+        observer: Observer::new(node, clock.clone()),
         senses: Senses {
             hears: Arc::new(ModemStt::default()),
             speaks: Arc::new(ModemTts::default().with_ms_per_char(1)),

@@ -48,6 +48,7 @@ const TABLE: &[(&str, &str, Option<P>)] = &[
     ("GET", "/api/v1/nodes", Some(P::NodeRead)),
     ("GET", "/api/v1/actors", Some(P::NodeRead)),
     ("GET", "/api/v1/actors/stream", Some(P::NodeRead)),
+    ("GET", "/api/v1/actors/history", Some(P::NodeRead)),
     ("GET", "/api/v1/interviews/states", Some(P::NodeRead)),
     ("GET", "/api/v1/health/live", None),
     ("GET", "/api/v1/health/ready", None),

@@ -6,11 +6,13 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use maya_gateway::auth::Role;
 use maya_protocol::{
-    ids::NodeId,
+    ids::{NodeId, SessionId},
     registry::{NodeRecord, Registry},
     rpc::{PeerHandler, serve},
+    supervision::{Happening, SupervisionEvent},
     tree::{NodeState, NodeView},
 };
+use maya_store::supervision;
 use serde_json::Value;
 use std::{
     sync::{
@@ -157,4 +159,36 @@ async fn operators_see_how_many_interviews_stand_where_and_nothing_more() {
     assert_eq!(states.body, serde_json::json!({"states": {"PENDING": 1, "VALIDATING_SKILLS": 1}}));
     let list = api.send(Api::request("GET", INTERVIEWS, &[("x-api-key", &operator)], None)).await;
     assert_eq!(list.status, 403);
+}
+
+#[tokio::test]
+async fn operators_read_what_happened_to_a_session_that_is_gone() {
+    let api = Api::start().await;
+    let session = SessionId::fresh();
+    let event = |node: &str, session| SupervisionEvent {
+        at: api.clock.utc(),
+        node: NodeId(node.to_owned()),
+        session,
+        interview: None,
+        epoch: None,
+        actor: "session".to_owned(),
+        what: Happening::GivenUp,
+        reason: "it fell too often".to_owned(),
+    };
+    let mut tx = api.store.system().await.unwrap();
+    supervision::append(&mut tx, &[event("node-gone", Some(session)), event("node-a", None)]).await.unwrap();
+    tx.commit().await.unwrap();
+    let operator = api.key(Role::Operator).await;
+    let get = async |query: &str| {
+        let path = format!("/api/v1/actors/history{query}");
+        api.send(Api::request("GET", &path, &[("x-api-key", &operator)], None)).await
+    };
+    assert_eq!(get("").await.expect(200).body["events"].as_array().unwrap().len(), 2);
+    let of_session = get(&format!("?session={session}")).await.expect(200).body;
+    assert_eq!(of_session["events"][0]["what"], "GIVEN_UP");
+    assert_eq!(of_session["events"][0]["node"], "node-gone");
+    assert_eq!(of_session["events"].as_array().unwrap().len(), 1);
+    assert_eq!(get("?node=node-a&limit=1").await.expect(200).body["events"].as_array().unwrap().len(), 1);
+    assert_eq!(get("?session=nonsense").await.expect(422).wrong(), ["session"]);
+    assert_eq!(get("?limit=0").await.expect(422).wrong(), ["limit"]);
 }

@@ -6,4 +6,5 @@ mod fixture;
 mod inbox;
 mod login;
 mod outbox;
+mod supervision;
 mod tenancy;

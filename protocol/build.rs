@@ -18,7 +18,7 @@ fn main() {
         .package("maya.v1")
         .method(method("deliver", "Deliver", "Deliver", "Outcome").client_streaming().server_streaming().build())
         .method(method("replaced", "Replaced", "Replaced", "Nothing").build())
-        .method(method("tree", "Tree", "Nothing", "Json").build())
+        .method(method("tree", "Tree", "TreeAsked", "Tree").build())
         .method(method("act", "Act", "Json", "Json").build())
         .build();
     Builder::new().compile(&[peer]);

@@ -96,6 +96,7 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
         config: &config,
         keys: &keys,
         node: node.clone(),
+        own: heartbeat.record().clone(),
         clock: clock.clone(),
         connected: &connected,
         senses: &senses,

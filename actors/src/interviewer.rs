@@ -4,10 +4,11 @@ use crate::{opening, parts::Parts, placement::Placement};
 use async_trait::async_trait;
 use maya_protocol::{
     event::{Command, Event, Payload},
+    operation::Operation,
     rpc::{ActError, PeerHandler, Peers},
     session::Outcome,
     topic::Topic,
-    tree::{NodeState, NodeView},
+    tree::{Known, NodeState, NodeView, TreeChanges},
 };
 use maya_store::{
     inbox::{Done, HandleError, Handler},
@@ -145,8 +146,8 @@ impl InterviewerPeer {
 
 #[async_trait]
 impl PeerHandler for InterviewerPeer {
-    async fn tree(&self) -> Option<NodeView> {
-        Some(NodeView {
+    async fn tree(&self, known: &Known) -> Option<TreeChanges> {
+        let node = NodeView {
             id: self.parts.node.clone(),
             roles: self.roles.clone(),
             zone: self.zone.clone(),
@@ -154,10 +155,15 @@ impl PeerHandler for InterviewerPeer {
             state: (self.state)(),
             started_at: self.started_at,
             sessions: self.placement.sessions(),
-            tree: self.parts.observer.tree(),
-        })
+            tree: None,
+        };
+        Some(self.parts.observer.changes(known, node))
     }
     async fn act(&self, action: Value) -> Result<Value, ActError> {
+        if let Ok(operation) = serde_json::from_value::<Operation>(action.clone()) {
+            let done = self.placement.operate(operation).await;
+            return done.map(|()| Value::Null).map_err(ActError::Refused);
+        }
         let Act::Command { session, command } = serde_json::from_value(action).map_err(|_| ActError::Unknown)?;
         if self.placement.command(session, command) {
             Ok(Value::Null)

@@ -6,6 +6,7 @@
 
 mod catch_up;
 mod found;
+mod operate;
 mod start;
 
 use crate::{

@@ -11,6 +11,7 @@ pub mod journal;
 mod latency;
 pub mod machine;
 pub mod message;
+mod operate;
 pub mod sentences;
 pub mod state;
 pub mod voice;
@@ -104,6 +105,7 @@ impl Actor for Session {
             SessionMessage::Ear(event) => state.ear(&myself, event).await,
             SessionMessage::Mind(MindEvent::Worded { thought, sentence }) => {
                 state.latency.worded();
+                state.unworded = None;
                 state.step(&myself, Input::Worded { thought, sentence }).await;
             }
             SessionMessage::Mind(MindEvent::Done { thought, last, by }) => {
@@ -128,6 +130,8 @@ impl Actor for Session {
                 trace::within(asked.or(state.args.trace.get()), state.step(&myself, input)).await;
             }
             SessionMessage::RestartEar => state.start_ear(&myself).await,
+            SessionMessage::Restart(kind) => state.restart(&myself, kind).await?,
+            SessionMessage::RotateStt => state.rotate(),
             SessionMessage::Tick(number) => {
                 if state.is_due(number) {
                     state.step(&myself, Input::Tick).await;

@@ -59,6 +59,8 @@ pub enum SpeechToTextMessage {
     BatchRecognised { text: Result<String, ProviderError> },
     /// The connection is gone: what is open is over.
     Gone,
+    /// Another stream to the recogniser takes over.
+    Rotate,
     /// Look at the clock.
     Tick,
 }
@@ -66,7 +68,7 @@ pub enum SpeechToTextMessage {
 impl SpeechToTextMessage {
     /// Whether it counts: what the session tells. Answers of its own helpers, and ticks, do not.
     fn is_work(&self) -> bool {
-        matches!(self, Self::Hear { .. } | Self::MayaTalks(_) | Self::Gone)
+        matches!(self, Self::Hear { .. } | Self::MayaTalks(_) | Self::Gone | Self::Rotate)
     }
 }
 
@@ -177,6 +179,7 @@ impl Actor for SpeechToText {
                 state.decoder = Decoder::default();
                 state.rest.clear();
             }
+            SpeechToTextMessage::Rotate => state.replace_stream(&myself).await,
             SpeechToTextMessage::Tick => state.tick(&myself).await,
         }
         state.args.probe.waits_for((!state.closing.is_empty()).then_some("recogniser"));

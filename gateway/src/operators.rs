@@ -1,9 +1,12 @@
 //! What an operator sees: nodes, their actors, and how many interviews stand where. Never a name, never a word said.
 
+mod actions;
+mod board;
 mod history;
+mod request;
 mod watch;
 
-pub use watch::{Delta, Watch, WatchSettings};
+pub use watch::{Watch, WatchSettings};
 
 use crate::{
     AppState,
@@ -12,21 +15,19 @@ use crate::{
 };
 use axum::{
     Json,
+    body::Body,
     extract::State,
-    response::sse::{Event, KeepAlive, Sse},
+    http::header,
+    response::{IntoResponse, Response},
 };
-use futures::{Stream, stream};
+use futures::StreamExt;
 use maya_protocol::{state::InterviewState, tree::NodeView};
 use maya_store::StoreError;
 use serde::Serialize;
 use sqlx::Row;
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
-use tokio::sync::broadcast::error::RecvError;
+use std::{collections::BTreeMap, convert::Infallible};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-
-/// The page counts a stream that is silent for 45 s as lost.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The routes of operators.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -36,14 +37,26 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(actors_stream))
         .routes(routes!(history::history))
         .routes(routes!(states))
+        .merge(actions::router())
 }
 
-/// Nodes, with or without their actors.
+/// Nodes with their actors.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Nodes {
     /// By id.
     #[schema(value_type = Vec<Object>)]
-    nodes: Vec<Arc<NodeView>>,
+    nodes: Vec<NodeView>,
+}
+
+/// Nodes without their actors.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Heads {
+    /// By id.
+    #[schema(value_type = Vec<Object>)]
+    nodes: Vec<NodeView>,
+    /// Whether this key may act on them.
+    may_act: bool,
 }
 
 /// How many interviews stand where.
@@ -56,12 +69,10 @@ pub struct States {
 
 /// Lists the nodes: roles, state, load; no actors.
 #[utoipa::path(get, path = "/api/v1/nodes", tag = "operators", security(("api_key" = [])),
-    responses((status = 200, body = Nodes), (status = 403, body = Problem)))]
-async fn nodes(State(state): State<AppState>, principal: Principal) -> Result<Json<Nodes>, Error> {
+    responses((status = 200, body = Heads), (status = 403, body = Problem)))]
+async fn nodes(State(state): State<AppState>, principal: Principal) -> Result<Json<Heads>, Error> {
     principal.require(Permission::NodeRead)?;
-    let nodes = state.watch.now().await;
-    let without_tree = |node: &Arc<NodeView>| Arc::new(NodeView { tree: None, ..NodeView::clone(node) });
-    Ok(Json(Nodes { nodes: nodes.iter().map(without_tree).collect() }))
+    Ok(Json(Heads { nodes: state.watch.heads().await, may_act: principal.may(Permission::NodeManage) }))
 }
 
 /// Shows the nodes with their actors.
@@ -72,34 +83,16 @@ async fn actors(State(state): State<AppState>, principal: Principal) -> Result<J
     Ok(Json(Nodes { nodes: state.watch.now().await }))
 }
 
-/// Follows the nodes and their actors: a `snapshot`, then a `delta` of the nodes that changed, about every second.
+/// Follows the nodes and their actors: a `snapshot`, then a `delta` of what changed, about every second. Each node comes
+/// as `{ node, whole, actors, removed }`: actors side by side, each with its `parent`; `removed` are the numbers at the
+/// end of their ids. `gone` are nodes that are no more.
 #[utoipa::path(get, path = "/api/v1/actors/stream", tag = "operators", security(("api_key" = [])),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 403, body = Problem)))]
-async fn actors_stream(
-    State(state): State<AppState>,
-    principal: Principal,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
+async fn actors_stream(State(state): State<AppState>, principal: Principal) -> Result<Response, Error> {
     principal.require(Permission::NodeRead)?;
-    let watch = state.watch.clone();
-    // joins before it looks, so that nothing falls between the snapshot and the deltas
-    let deltas = watch.join();
-    let first = snapshot(&watch).await;
-    let rest = stream::unfold((watch, deltas), |(watch, mut deltas)| async move {
-        let event = match deltas.recv().await {
-            Ok(delta) => Event::default().event("delta").data(&*delta),
-            // this viewer was too slow: it begins anew
-            Err(RecvError::Lagged(_)) => snapshot(&watch).await,
-            Err(RecvError::Closed) => return None,
-        };
-        Some((Ok(event), (watch, deltas)))
-    });
-    let events = futures::StreamExt::chain(stream::once(async { Ok(first) }), rest);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
-}
-
-async fn snapshot(watch: &Watch) -> Event {
-    let json = serde_json::to_string(&Nodes { nodes: watch.now().await }).expect("a node's view has string keys");
-    Event::default().event("snapshot").data(json)
+    let events = state.watch.follow().await.map(Ok::<_, Infallible>);
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, Body::from_stream(events)).into_response())
 }
 
 /// Counts the interviews of all tenants by state.

@@ -6,7 +6,13 @@ use crate::{
     sealed::Sealing,
 };
 use futures::future::BoxFuture;
-use maya_protocol::{bus::SharedBus, clock::SharedClock, join::JoinKey, registry::SharedRegistry, rpc::Peers};
+use maya_protocol::{
+    bus::SharedBus,
+    clock::SharedClock,
+    join::JoinKey,
+    registry::{NodeRecord, SharedRegistry},
+    rpc::Peers,
+};
 use maya_providers::embed::Embedder;
 use maya_store::Store;
 use object_store::ObjectStore;
@@ -80,6 +86,8 @@ pub struct Parts {
     pub sealing: Sealing,
     /// Asks other nodes (operators' views and actions).
     pub peers: Peers,
+    /// This process as a node: operators see it also while the registry is away.
+    pub own: Option<NodeRecord>,
     /// Places a tenant's own skills beside the catalogue's; `None` where that sense is missing.
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Where recordings lie; `None` where nothing is recorded.
@@ -115,11 +123,11 @@ pub struct AppState(Arc<Shared>);
 impl AppState {
     /// From what the process gives.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, bus, registry, clock, settings, join_key, sealing, peers, embedder, blobs, readiness } =
+        let Parts { store, bus, registry, clock, settings, join_key, sealing, peers, own, embedder, blobs, readiness } =
             parts;
         let jwt = JwtVerifier::new(settings.jwt.clone(), clock.clone());
         let credentials = Credentials::new(store.clone(), clock.clone(), jwt, settings.credential_cache);
-        let watch = Watch::new(registry.clone(), peers.clone(), WatchSettings::default());
+        let watch = Watch::new(registry.clone(), peers.clone(), clock.clone(), own, WatchSettings::default());
         Self(Arc::new(Shared {
             store,
             bus,

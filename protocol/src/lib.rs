@@ -9,6 +9,7 @@ pub mod event;
 pub mod ids;
 pub mod interview;
 pub mod join;
+pub mod operation;
 pub mod plan;
 pub mod registry;
 pub mod rpc;

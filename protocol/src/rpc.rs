@@ -15,7 +15,11 @@ mod generated {
 pub use client::{PeerError, Peers};
 pub use server::serve;
 
-use crate::{audio::AgentMessage, ids::SessionId, tree::NodeView};
+use crate::{
+    audio::AgentMessage,
+    ids::SessionId,
+    tree::{Known, TreeChanges},
+};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::Arc;
@@ -49,8 +53,8 @@ pub trait PeerHandler: Send + Sync + 'static {
     }
     /// A socket of that generation took the session over: close every older one.
     async fn replaced(&self, _session: SessionId, _generation: u64) {}
-    /// The node and its actors, where it has any.
-    async fn tree(&self) -> Option<NodeView> {
+    /// The node and its actors, or what changed of them since they were `known`.
+    async fn tree(&self, _known: &Known) -> Option<TreeChanges> {
         None
     }
     /// Does an operator's action, in the form that the node's actors define; answers likewise.
@@ -77,9 +81,9 @@ impl PeerHandler for Roles {
             role.replaced(session, generation).await;
         }
     }
-    async fn tree(&self) -> Option<NodeView> {
+    async fn tree(&self, known: &Known) -> Option<TreeChanges> {
         for role in &self.0 {
-            if let Some(view) = role.tree().await {
+            if let Some(view) = role.tree(known).await {
                 return Some(view);
             }
         }

@@ -79,6 +79,11 @@ impl Heartbeat {
         }
     }
 
+    /// What it tells of this node, but for state and load.
+    pub fn record(&self) -> &NodeRecord {
+        &self.record
+    }
+
     /// Takes the record away.
     pub async fn leave(&self) {
         let _ = self.registry.remove_node(&self.record.id).await;

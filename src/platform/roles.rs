@@ -21,8 +21,9 @@ use maya_protocol::{
     clock::SharedClock,
     ids::NodeId,
     join::JoinKey,
+    registry::NodeRecord,
     rpc::{PeerHandler, Peers, Roles},
-    tree::{NodeState, NodeView},
+    tree::{Known, NodeState, NodeView, TreeChanges},
 };
 use maya_store::inbox::{self, Handler};
 use object_store::{ObjectStore, local::LocalFileSystem};
@@ -46,6 +47,8 @@ pub struct Start<'a> {
     pub config: &'a Config,
     pub keys: &'a Keys,
     pub node: NodeId,
+    /// This node as its heartbeat tells it.
+    pub own: NodeRecord,
     pub clock: SharedClock,
     pub connected: &'a Connected,
     pub senses: &'a Senses,
@@ -149,6 +152,7 @@ impl Start<'_> {
             join_key: self.join_key(),
             sealing: Sealing::new(self.keys.sealing()),
             peers: self.peers()?,
+            own: Some(self.own.clone()),
             embedder: self.senses.embedder.clone(),
             blobs: Some(self.blobs()?),
             readiness: self.readiness(),
@@ -331,8 +335,8 @@ struct PlainNode {
 
 #[async_trait::async_trait]
 impl PeerHandler for PlainNode {
-    async fn tree(&self) -> Option<NodeView> {
-        Some(NodeView {
+    async fn tree(&self, _known: &Known) -> Option<TreeChanges> {
+        Some(TreeChanges::bare(NodeView {
             id: self.node.clone(),
             roles: self.roles.clone(),
             zone: self.zone.clone(),
@@ -341,7 +345,7 @@ impl PeerHandler for PlainNode {
             started_at: self.started_at,
             sessions: 0,
             tree: None,
-        })
+        }))
     }
 }
 

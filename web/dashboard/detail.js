@@ -1,36 +1,57 @@
 // What is known of one chosen row. Only named fields are shown: ids, figures, states. Never words, sound or names of people.
 
 import { age, ago, count, rate, span } from './format.js';
-import { busyName } from './model.js';
+import { aged, busyName, waited } from './model.js';
 
 export function drawDetail(root, row) {
   root.replaceChildren();
   const { item } = row;
   const { actor, node, session, all } = item;
   const heading = document.createElement('h2');
-  heading.textContent = row.isNode ? 'node' : session ? 'session' : `${actor.kind}`;
+  heading.textContent = row.isNode ? 'node' : session ? 'session' : actor.kind.replaceAll('_', ' ');
   root.append(heading);
   if (row.isNode) {
     list(root, [
       ['node', node.id, 'id'], ['state', node.state], ['roles', (node.roles || []).join(', ')], ['zone', node.zone], ['version', node.version],
       ['started', node.startedAt ? `${node.startedAt} (${ago(node.startedAt)})` : ''], ['sessions', count(node.sessions)],
-      ...Object.entries(node.load || {}).filter(([, v]) => typeof v === 'number').map(([k, v]) => [`load ${k}`, String(v)]),
     ]);
   }
   if (session) {
-    list(root, [['interview', session.interviewId, 'id'], ['session', session.sessionId, 'id'], ['tenant', session.tenantId, 'id'], ['node', node.id, 'id'], ['epoch', String(session.epoch ?? '')], ['phase', actor.phase], ['turns', count(session.turns)], ['audio lag', span(session.audioLagMs)]]);
-    const latency = session.latencyMs;
-    if (latency) {
-      title(root, 'latency of the last turn');
-      list(root, ['endpoint', 'stt', 'llm', 'tts', 'total'].map((k) => [k, span(latency[k])]));
-    }
+    list(root, [
+      ['interview', session.interviewId, 'id'], ['session', session.sessionId, 'id'], ['tenant', session.tenantId, 'id'],
+      ['tree on', node.id, 'id'], ['socket on', session.edge ?? 'no edge', session.edge ? 'id' : ''], ['epoch', String(session.epoch ?? '')],
+      ['phase', actor.phase], ['turns', count(session.turns)], ['audio lag', span(session.audioLagMs)],
+    ]);
+    drawLatency(root, session.latencyMs);
   }
+  if (!actor.id) return;
   title(root, row.expandable ? 'actor, with all below it' : 'actor');
+  const oldest = waited(all);
   list(root, [
-    ['actor', actor.id, 'id'], ['busy', busyName(all.busy)], ['age', age(actor.ageMs)], ['mailbox', `${count(all.mailbox)}${all.oldestMs ? `, oldest ${span(all.oldestMs)}` : ''}`],
-    ['handled', `${count(actor.handled)} (${rate(all.rate)}/s)`], ['restarts', String(all.restarts)],
+    ['actor', actor.id, 'id'], ['busy', busyName(all.busy)], ['waits for', actor.waitsFor?.replaceAll('_', ' ')],
+    ['provider', actor.provider ? `${actor.provider.state} for ${span(actor.provider.forMs + (performance.now() - item.at))}` : ''],
+    ['age', age(aged(item))], ['mailbox', `${count(all.mailbox)}${oldest ? `, oldest ${span(oldest)}` : ''}`],
+    ['handled', `${rate(all.rate)}/s`], ['restarts', String(all.restarts)],
     ['last failure', all.failure ? `${all.failure.at} (${ago(all.failure.at)})` : 'none'], ['reason', all.failure?.reason ?? ''],
   ]);
+}
+
+/** The last turn's stages as one bar, and as figures. */
+function drawLatency(root, latency) {
+  if (!latency?.total) return;
+  const stages = ['endpoint', 'stt', 'llm', 'tts'];
+  title(root, `last turn: ${span(latency.total)}`);
+  const bar = document.createElement('div');
+  bar.className = 'stages';
+  bar.setAttribute('aria-hidden', 'true');
+  for (const stage of stages) {
+    const piece = document.createElement('span');
+    piece.className = `s-${stage}`;
+    piece.style.flexGrow = String(Math.max(latency[stage], 1));
+    bar.append(piece);
+  }
+  root.append(bar);
+  list(root, stages.map((stage) => [stage, span(latency[stage])]));
 }
 
 function title(root, text) {

@@ -1,10 +1,10 @@
 // The table: fixed row height, only the rows on screen exist. A tree grid for the keyboard and for assistive technology.
 
 import { age, ago, count, rate, shortId, span } from './format.js';
-import { busyName } from './model.js';
+import { aged, busyName, waited } from './model.js';
 
 const SPARE = 8; // rows above and below what is visible
-const COLUMNS = ['name', 'kind', 'phase', 'busy', 'age', 'mailbox', 'oldest', 'rate', 'restarts', 'lag', 'failure'];
+const COLUMNS = ['name', 'kind', 'phase', 'busy', 'waits', 'age', 'mailbox', 'oldest', 'rate', 'restarts', 'lag', 'failure'];
 
 export class Grid {
   /** @param {{scroller, body, rowHeight: () => number, onToggle: (row) => void, onSelect: (row) => void}} options */
@@ -137,6 +137,7 @@ function paint(row, { item, depth, expandable, open, isNode }, index, selected) 
   const { actor, session, node } = item;
   const f = open && !isNode ? item.own : item.all; // an open row speaks for itself, its children speak below it
   const cells = row.cells;
+  const oldest = waited(f);
   const busy = busyName(f.busy);
   const chosen = item.id === selected;
   const state = `${isNode ? 'node' : session ? 'session' : 'actor'}|${busy}|${chosen}|${node.state}`;
@@ -151,21 +152,22 @@ function paint(row, { item, depth, expandable, open, isNode }, index, selected) 
   if (expandable) row.setAttribute('aria-expanded', String(open)); else row.removeAttribute('aria-expanded');
   if (row.depth !== depth) row.cells.name.style.paddingLeft = `${(row.depth = depth) * 14 + 4}px`;
   put(row.twist, expandable ? (open ? '▾' : '▸') : '');
-  put(row.label, isNode ? node.id : session ? shortId(session.interviewId || session.sessionId) : actor.name || actor.kind);
+  put(row.label, isNode ? node.id : session ? shortId(session.interviewId || session.sessionId) : shortId(actor.name || actor.kind));
   put(cells.kind, isNode ? [node.zone, node.version].filter(Boolean).join(' ') : actor.kind);
   put(cells.phase, isNode ? node.state : actor.phase || '');
+  put(cells.waits, actor.waitsFor ? `→ ${actor.waitsFor.replaceAll('_', ' ')}` : actor.provider ? actor.provider.state : '');
   put(row.badge, busy);
-  put(cells.age, isNode ? ago(node.startedAt).replace(' ago', '') || age(actor.ageMs) : age(actor.ageMs));
+  put(cells.age, isNode ? ago(node.startedAt).replace(' ago', '') || age(aged(item)) : age(aged(item)));
   put(cells.mailbox, count(f.mailbox));
-  put(cells.oldest, f.mailbox || f.oldestMs ? span(f.oldestMs) : '');
+  put(cells.oldest, oldest ? span(oldest) : '');
   put(cells.rate, rate(f.rate));
   put(cells.restarts, f.restarts ? String(f.restarts) : '');
-  put(cells.lag, session ? span(session.audioLagMs) : isNode ? `${count(node.sessions ?? item.children.length)} sess.` : '');
+  put(cells.lag, session ? (session.audioLagMs >= 300 ? span(session.audioLagMs) : '0') : isNode ? `${count(node.sessions ?? item.children.length)} sess.` : '');
   put(cells.failure, f.failure ? `${ago(f.failure.at)} · ${f.failure.reason}` : '');
-  mark(cells.oldest, f.oldestMs > 5_000 ? 'bad' : f.oldestMs > 1_000 ? 'warn' : '');
+  mark(cells.oldest, oldest > 5_000 ? 'bad' : oldest > 1_000 ? 'warn' : '');
   mark(cells.lag, session && session.audioLagMs > 3_000 ? 'bad' : session && session.audioLagMs > 1_000 ? 'warn' : '');
   mark(cells.mailbox, f.mailbox > 100 ? 'bad' : f.mailbox > 20 ? 'warn' : '');
-  mark(cells.phase, isNode && node.state !== 'SERVING' ? 'warn' : actor.phase === 'SUSPENDED' ? 'warn' : '');
+  mark(cells.phase, isNode && node.state === 'UNREACHABLE' ? 'bad' : isNode && node.state !== 'SERVING' ? 'warn' : actor.phase === 'suspended' ? 'warn' : '');
 }
 
 function mark(cell, tone) {

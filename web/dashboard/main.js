@@ -3,7 +3,9 @@
 import { ask, Refused, Stream } from './stream.js';
 import { Model, rows } from './model.js';
 import { Grid } from './grid.js';
+import { drawActions } from './actions.js';
 import { drawDetail } from './detail.js';
+import { drawHistory } from './history.js';
 import { drawStates } from './states-bar.js';
 import { age, clock, count, rate } from './format.js';
 
@@ -11,6 +13,7 @@ const STORE = 'maya.dashboard.key';
 const STATES_EVERY = 5_000;
 const SORT_EVERY = 1_500; // rows do not jump under the pointer more often than this
 const QUIET_AFTER = 20_000;
+const HISTORY_EVERY = 5_000;
 
 const $ = (id) => document.getElementById(id);
 const model = new Model();
@@ -25,6 +28,10 @@ let statesTimer = 0;
 let paused = false;
 let lastSort = 0;
 let pending = 0;
+let mayAct = false;
+let historyOf = null; // what the open history is about
+let historyTimer = 0;
+let historyAbort = null;
 
 const grid = new Grid({
   scroller: $('grid'),
@@ -62,6 +69,7 @@ function signOut(status) {
   clearTimeout(statesTimer);
   key = null;
   try { sessionStorage.removeItem(STORE); } catch { /* nothing kept */ }
+  mayAct = false;
   model.snapshot({ nodes: [] });
   grid.set([]);
   closeDetail();
@@ -91,8 +99,18 @@ function signIn() {
     onRefused: signOut,
   });
   stream.start();
+  learnRights();
   pollStates();
   tick();
+}
+
+/** Whether this key may act, or only look. */
+async function learnRights() {
+  const mine = key;
+  try {
+    const rights = await (await ask('/api/v1/nodes', key, AbortSignal.timeout(10_000))).json();
+    if (mine === key) mayAct = Boolean(rights.mayAct);
+  } catch { /* it is asked again with the next sign-in; until then nothing can be pressed */ }
 }
 
 async function pollStates() {
@@ -124,6 +142,7 @@ function refresh(now) {
   $('empty').textContent = model.totals.nodes === 0 ? 'No node is registered. If interviews should be live, the registry or every interviewer is down.' : 'Nothing matches.';
   const chosen = list.find((row) => row.item.id === grid.selected);
   if (chosen && !$('detail').hidden && !$('detail-body').contains(document.activeElement)) drawDetail($('detail-body'), chosen);
+  $('detail-gone').hidden = $('detail').hidden || Boolean(chosen) || Boolean(model.find(grid.selected));
 }
 
 function header() {
@@ -171,10 +190,46 @@ function showDetail(row, focus) {
   $('detail').hidden = false;
   $('app').classList.add('with-detail');
   drawDetail($('detail-body'), row);
+  $('detail-actions').replaceChildren();
+  drawActions($('detail-actions'), row, { mayAct, key });
+  $('detail-gone').hidden = true;
+  followHistory(historyOfRow(row));
   if (focus) $('detail-close').focus();
 }
 
+function historyOfRow(row) {
+  for (let item = row.item; item; item = item.parent) if (item.session) return { session: item.session.sessionId };
+  return row.isNode ? { node: row.item.node.id } : null;
+}
+
+/** Keeps the history beside the chosen row fresh while it is open. */
+async function followHistory(whose) {
+  clearTimeout(historyTimer);
+  if (JSON.stringify(whose) !== JSON.stringify(historyOf)) $('history').replaceChildren();
+  historyOf = whose;
+  historyAbort?.abort();
+  if (!whose || $('detail').hidden) return;
+  historyAbort = new AbortController();
+  await drawHistory($('history'), whose, key, historyAbort.signal);
+  if (historyOf === whose) historyTimer = setTimeout(() => followHistory(whose), HISTORY_EVERY);
+}
+
+function showHistoryOfAll() {
+  grid.selected = null;
+  grid.request();
+  $('detail').hidden = false;
+  $('app').classList.add('with-detail');
+  const heading = document.createElement('h2');
+  heading.textContent = 'all nodes';
+  $('detail-body').replaceChildren(heading);
+  $('detail-actions').replaceChildren();
+  $('detail-gone').hidden = true;
+  followHistory({ limit: 200 });
+  $('detail-close').focus();
+}
+
 function closeDetail() {
+  followHistory(null);
   $('detail').hidden = true;
   $('app').classList.remove('with-detail');
   grid.selected = null;
@@ -220,6 +275,7 @@ function wire() {
     $('pause').textContent = paused ? 'Frozen: go on' : 'Freeze';
     refresh(true);
   };
+  $('show-history').onclick = showHistoryOfAll;
   $('retry').onclick = () => stream?.retryNow();
   $('detail-close').onclick = () => { closeDetail(); $('grid').focus(); };
   addEventListener('hashchange', () => {
@@ -227,7 +283,7 @@ function wire() {
     if (given && given !== key) { stream?.stop(); key = given; signIn(); }
   });
   addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !$('detail').hidden) { closeDetail(); $('grid').focus(); }
+    if (event.key === 'Escape' && !$('detail').hidden && !$('confirm').open) { closeDetail(); $('grid').focus(); }
     if (event.key === '/' && !/INPUT|SELECT|TEXTAREA/.test(document.activeElement?.tagName || '')) { event.preventDefault(); $('search').focus(); }
   });
   setInterval(tick, 1_000);

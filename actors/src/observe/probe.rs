@@ -277,6 +277,10 @@ impl Probe {
         let behind = self.audio.came.load(Ordering::Relaxed) - self.audio.heard.load(Ordering::Relaxed);
         behind.max(0) as u64
     }
+    /// Whether it makes progress now.
+    pub fn state(&self) -> Busy {
+        self.busy(self.clock.now()).0
+    }
     /// Whether it makes progress, and for how many milliseconds the oldest message has waited.
     pub(super) fn busy(&self, now: Instant) -> (Busy, u64) {
         let waiting = self.since(self.waiting_since.load(Ordering::Relaxed), now);

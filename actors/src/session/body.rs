@@ -22,7 +22,7 @@ use maya_protocol::{
     interview::Turn,
     trace,
 };
-use maya_providers::{stt::SttConfig, tts::Emotion};
+use maya_providers::{llm::Task, stt::SttConfig, tts::Emotion};
 use maya_store::placements::LogPosition;
 use ractor::{Actor, ActorCell, ActorId, ActorRef};
 use std::{collections::HashMap, sync::Arc};
@@ -61,6 +61,8 @@ pub struct SessionState {
     pub(super) timer: Option<JoinHandle<()>>,
     pub(super) live_version: u64,
     pub(super) maya_talks: bool,
+    /// The thought that is being worded, while no sentence of it is out.
+    pub(super) unworded: Option<(u64, Task, u32)>,
     /// Records that are not in the database yet.
     pub(super) unrecorded: usize,
 }
@@ -105,6 +107,7 @@ impl SessionState {
             timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
             maya_talks: false,
+            unworded: None,
             unrecorded: 0,
             args,
         }

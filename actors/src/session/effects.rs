@@ -143,10 +143,11 @@ impl SessionState {
         }
     }
 
-    async fn think(&mut self, myself: &ActorRef<SessionMessage>, thought: u64, task: Task, reply: u32) {
+    pub(super) async fn think(&mut self, myself: &ActorRef<SessionMessage>, thought: u64, task: Task, reply: u32) {
         if let Some(mind) = self.mind.take() {
             mind.kill();
         }
+        self.unworded = Some((thought, task.clone(), reply));
         let parts = self.args.parts.clone();
         let (listener, listening) = (myself.clone(), self.args.probe.clone());
         let args = LlmTurnArgs {

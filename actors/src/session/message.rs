@@ -2,7 +2,7 @@
 
 use super::{agenda::Move, machine::Receipt, sentences::Sentence};
 use bytes::Bytes;
-use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId, trace::TraceContext};
+use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId, operation::ActorKind, trace::TraceContext};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -21,6 +21,10 @@ pub enum SessionMessage {
     Journal(JournalEvent),
     /// From a person, over the API; and the trace of who asked.
     Command(Command, Option<TraceContext>),
+    /// An operator has an actor started again.
+    Restart(ActorKind),
+    /// An operator has the ear open another stream.
+    RotateStt,
     /// The ear may be started again.
     RestartEar,
     /// A deadline came; stale unless it is the last one set.

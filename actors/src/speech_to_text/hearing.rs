@@ -283,6 +283,12 @@ impl SpeechToTextState {
             self.open = None;
             return self.tell(EarEvent::BadAudio);
         }
+        self.replace_stream(myself).await;
+    }
+
+    /// Opens another stream and feeds it the audio of every turn that still waits for words.
+    pub(super) async fn replace_stream(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
+        self.stream = None;
         self.ensure_stream(myself).await;
         let waiting: Vec<Vec<i16>> = self.closing.iter().map(|closing| closing.open.pcm.clone()).collect();
         let now = self.args.parts.clock.now();

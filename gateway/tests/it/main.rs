@@ -1,6 +1,7 @@
 //! The gateway against a real PostgreSQL, the embedded bus and the embedded registry.
 
 mod access;
+mod actions;
 mod completeness;
 mod creation;
 mod credentials;

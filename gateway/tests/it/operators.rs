@@ -10,7 +10,7 @@ use maya_protocol::{
     registry::{NodeRecord, Registry},
     rpc::{PeerHandler, serve},
     supervision::{Happening, SupervisionEvent},
-    tree::{NodeState, NodeView},
+    tree::{Known, NodeState, NodeView, TreeChanges},
 };
 use maya_store::supervision;
 use serde_json::Value;
@@ -33,9 +33,9 @@ struct Node {
 
 #[async_trait]
 impl PeerHandler for Node {
-    async fn tree(&self) -> Option<NodeView> {
+    async fn tree(&self, _known: &Known) -> Option<TreeChanges> {
         let sessions = self.asked.fetch_add(1, Ordering::SeqCst);
-        Some(NodeView { sessions, ..self.view.clone() })
+        Some(TreeChanges::bare(NodeView { sessions, ..self.view.clone() }))
     }
 }
 
@@ -125,13 +125,13 @@ async fn one_poller_serves_all_viewers_and_stops_when_the_last_has_left() {
         assert_eq!(status, 200);
         let mut buffer = String::new();
         let (name, data) = event(&mut body, &mut buffer).await;
-        assert_eq!((name.as_str(), &data["nodes"][0]["id"]), ("snapshot", &"node-a".into()));
+        assert_eq!((name.as_str(), &data["nodes"][0]["node"]["id"]), ("snapshot", &"node-a".into()));
         viewers.push((body, buffer));
     }
     let before = node.asked.load(Ordering::SeqCst);
     for (body, buffer) in &mut viewers {
         let (name, data) = event(body, buffer).await;
-        assert_eq!((name.as_str(), &data["nodes"][0]["id"]), ("delta", &"node-a".into()));
+        assert_eq!((name.as_str(), &data["nodes"][0]["node"]["id"]), ("delta", &"node-a".into()));
         assert_eq!(data["gone"], serde_json::json!([]));
     }
     assert!(node.asked.load(Ordering::SeqCst) < before + 20, "asked once a look, not once a viewer");

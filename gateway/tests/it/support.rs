@@ -105,6 +105,7 @@ impl Api {
             join_key: JoinKey::new(b"a join key of thirty-two bytes..."),
             sealing,
             peers: Peers::new("secret").unwrap(),
+            own: None,
             embedder: None,
             blobs: None,
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),

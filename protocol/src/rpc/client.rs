@@ -3,9 +3,14 @@
 use super::{
     ActError, Delivered,
     generated::peer_client::PeerClient,
-    message::{Deliver, Json, Nothing, Replaced},
+    message::{Deliver, Json, Replaced, Tree, TreeAsked},
 };
-use crate::{audio::AgentMessage, ids::SessionId, trace, tree::NodeView};
+use crate::{
+    audio::AgentMessage,
+    ids::SessionId,
+    trace,
+    tree::{Known, TreeChanges},
+};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -24,6 +29,8 @@ const QUEUE_MESSAGES: usize = 1024;
 const QUEUE_BYTES: usize = 16 << 20;
 /// How long a unary call may take.
 const CALL: Duration = Duration::from_secs(3);
+/// A whole tree: a hundred thousand actors.
+const LARGEST_TREE: usize = 64 << 20;
 /// The longest pause between attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -115,11 +122,18 @@ impl Peers {
         Ok(())
     }
 
-    /// The tree of the node at `address`; `None` where it has no actors.
-    pub async fn tree(&self, address: &str) -> Result<Option<NodeView>, PeerError> {
-        let mut client = self.link(address)?.client;
-        match call(async move { client.tree(Nothing {}).await }).await {
-            Ok(Json { json }) => serde_json::from_slice(&json).map(Some).map_err(unreadable),
+    /// What changed of the tree of the node at `address` since it was `known`; `None` where it has no tree.
+    pub async fn tree(&self, address: &str, known: &Known) -> Result<Option<TreeChanges>, PeerError> {
+        let mut client = self.link(address)?.client.max_decoding_message_size(LARGEST_TREE);
+        let asked = TreeAsked { run: known.run.clone(), version: known.version };
+        match call(async move { client.tree(asked).await }).await {
+            Ok(Tree { node, run, version, whole, rows, removed }) => Ok(Some(TreeChanges {
+                node: serde_json::from_slice(&node).map_err(unreadable)?,
+                known: Known { run, version },
+                whole,
+                rows: rows.into_iter().map(|row| (row.id, row.json)).collect(),
+                removed,
+            })),
             Err(PeerError::Unsupported) => Ok(None),
             Err(error) => Err(error),
         }

@@ -66,6 +66,51 @@ pub struct Replaced {
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub struct Nothing {}
 
+/// What the reader of a node's tree has of it already; nothing at first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TreeAsked {
+    /// Which life of the tree.
+    #[prost(string, tag = "1")]
+    pub run: String,
+    /// Up to which change.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+
+/// A node's tree, or what changed of it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Tree {
+    /// The node without its actors, as JSON.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub node: Bytes,
+    /// Which life of the tree.
+    #[prost(string, tag = "2")]
+    pub run: String,
+    /// Up to which change.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+    /// Whether what the reader had is to be forgotten.
+    #[prost(bool, tag = "4")]
+    pub whole: bool,
+    /// Actors that are new or changed.
+    #[prost(message, repeated, tag = "5")]
+    pub rows: Vec<TreeRow>,
+    /// Numbers of actors that are no more.
+    #[prost(uint64, repeated, tag = "6")]
+    pub removed: Vec<u64>,
+}
+
+/// An actor.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TreeRow {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The actor, as JSON.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub json: Bytes,
+}
+
 /// What has its shape elsewhere, as JSON.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Json {

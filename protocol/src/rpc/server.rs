@@ -3,9 +3,12 @@
 use super::{
     ActError, Delivered, PeerHandler,
     generated::peer_server::{Peer, PeerServer},
-    message::{Deliver, Json, Nothing, Outcome, Replaced},
+    message::{Deliver, Json, Nothing, Outcome, Replaced, Tree, TreeAsked, TreeRow},
 };
-use crate::trace::{self, TraceContext};
+use crate::{
+    trace::{self, TraceContext},
+    tree::Known,
+};
 use futures::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -79,9 +82,18 @@ impl Peer for Service {
         Ok(Response::new(Nothing {}))
     }
 
-    async fn tree(&self, _request: Request<Nothing>) -> Result<Response<Json>, Status> {
-        let view = self.handler.tree().await.ok_or_else(|| Status::unimplemented("no actors on this node"))?;
-        Ok(Response::new(json(&view)?))
+    async fn tree(&self, request: Request<TreeAsked>) -> Result<Response<Tree>, Status> {
+        let TreeAsked { run, version } = request.into_inner();
+        let changes = self.handler.tree(&Known { run, version }).await;
+        let changes = changes.ok_or_else(|| Status::unimplemented("no actors on this node"))?;
+        Ok(Response::new(Tree {
+            node: json(&changes.node)?.json,
+            run: changes.known.run,
+            version: changes.known.version,
+            whole: changes.whole,
+            rows: changes.rows.into_iter().map(|(id, json)| TreeRow { id, json }).collect(),
+            removed: changes.removed,
+        }))
     }
 
     async fn act(&self, request: Request<Json>) -> Result<Response<Json>, Status> {

@@ -5,7 +5,7 @@ use crate::{
     audio::AgentBody,
     ids::{ConnectionId, Epoch, NodeId, TenantId},
     trace::{self, TraceContext},
-    tree::NodeState,
+    tree::{NodeState, NodeView},
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -24,8 +24,8 @@ impl PeerHandler for Recorder {
         self.delivered.lock().push((message, offset));
         if here { Delivered::Here } else { Delivered::NotHere }
     }
-    async fn tree(&self) -> Option<NodeView> {
-        Some(NodeView {
+    async fn tree(&self, known: &Known) -> Option<TreeChanges> {
+        let node = NodeView {
             id: NodeId("n1".into()),
             roles: vec!["edge".into()],
             zone: None,
@@ -34,7 +34,11 @@ impl PeerHandler for Recorder {
             started_at: "2026-11-27T10:00:00Z".parse().unwrap(),
             sessions: 0,
             tree: None,
-        })
+        };
+        // far more than gRPC's usual four megabytes
+        let rows = (0..40_000).map(|id| (id, bytes::Bytes::from_static(&[b'x'; 200]))).collect();
+        let known = Known { run: "r".into(), version: known.version + 1 };
+        Some(TreeChanges { node, known, whole: false, rows, removed: vec![7] })
     }
     async fn act(&self, action: Value) -> Result<Value, ActError> {
         match action["kind"].as_str() {
@@ -96,11 +100,13 @@ async fn deliveries_keep_their_order_and_learn_their_outcome() {
 async fn a_stranger_is_refused_and_a_plain_node_says_what_it_lacks() {
     let (address, _stop, _task) = start(Arc::new(Recorder::default()), None).await;
     let stranger = Peers::new("wrong").unwrap();
-    assert!(matches!(stranger.tree(&address).await, Err(PeerError::Unavailable(_))));
+    assert!(matches!(stranger.tree(&address, &Known::default()).await, Err(PeerError::Unavailable(_))));
     assert!(stranger.deliver(&address, &message(ConnectionId::fresh(), "x"), 0).unwrap().await.is_err());
 
     let peers = Peers::new("s3cret").unwrap();
-    assert_eq!(peers.tree(&address).await.unwrap().unwrap().id, NodeId("n1".into()));
+    let tree = peers.tree(&address, &Known { run: "r".into(), version: 4 }).await.unwrap().unwrap();
+    assert_eq!((tree.node.id, tree.known.version, tree.whole), (NodeId("n1".into()), 5, false));
+    assert_eq!((tree.rows.len(), tree.rows[9].0, tree.removed), (40_000, 9, vec![7]));
     let done = peers.act(&address, &serde_json::json!({"kind": "drain"})).await.unwrap().unwrap();
     assert_eq!(done, serde_json::json!({"done": true}));
     assert_eq!(peers.act(&address, &Value::Null).await.unwrap(), Err(ActError::Unknown));
@@ -110,7 +116,7 @@ async fn a_stranger_is_refused_and_a_plain_node_says_what_it_lacks() {
     assert!(there.is_with(trace) && there != trace);
 
     let (plain, _stop, _task) = start(Arc::new(Plain), None).await;
-    assert_eq!(peers.tree(&plain).await.unwrap(), None);
+    assert_eq!(peers.tree(&plain, &Known::default()).await.unwrap(), None);
     peers.replaced(&plain, SessionId::fresh(), 3).await.unwrap();
 }
 

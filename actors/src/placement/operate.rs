@@ -1,0 +1,49 @@
+//! What an operator asks of this node, or of a session that lives here.
+
+use super::{Here, Live, Placement};
+use crate::session::message::SessionMessage;
+use maya_protocol::{
+    event::Command,
+    ids::SessionId,
+    operation::{ActorKind, Operation},
+    trace,
+    tree::Busy,
+};
+
+impl Placement {
+    /// Does it, or says why not.
+    pub async fn operate(&self, operation: Operation) -> Result<(), String> {
+        match operation {
+            Operation::RestartActor { session, kind } => {
+                let live = self.living(session)?;
+                // an actor that handles nothing cannot fail by itself
+                if kind == ActorKind::Session && live.probe.state() == Busy::Stuck {
+                    live.actor.kill();
+                    return Ok(());
+                }
+                tell(&live, SessionMessage::Restart(kind))
+            }
+            Operation::RotateStt { session } => tell(&self.living(session)?, SessionMessage::RotateStt),
+            Operation::End { session } => {
+                tell(&self.living(session)?, SessionMessage::Command(Command::End, trace::current()))
+            }
+            Operation::Drain => {
+                self.drain();
+                Ok(())
+            }
+            Operation::Move { .. } | Operation::PauseAdmission { .. } => Err("this node cannot do that yet".to_owned()),
+        }
+    }
+
+    fn living(&self, session: SessionId) -> Result<Live, String> {
+        match self.inner.here.get(&session).as_deref() {
+            Some(Here::Live(live)) => Ok(live.clone()),
+            Some(Here::Starting(_)) => Err("the session is being started".to_owned()),
+            None => Err("the session does not live here".to_owned()),
+        }
+    }
+}
+
+fn tell(live: &Live, message: SessionMessage) -> Result<(), String> {
+    live.probe.cast(&live.actor, message).map_err(|_| "the session is gone".to_owned())
+}

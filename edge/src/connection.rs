@@ -1,19 +1,23 @@
 //! One open socket, as the rest of the edge sees it: an id, a queue, and what it has had.
 
 use crate::{
-    gate::{Gate, Verdict},
+    gate::{Cut, Gate, Verdict},
     metric,
+    publisher::Publisher,
     socket::outbox::Outbox,
 };
 use maya_protocol::{
-    audio::{AgentBody, AgentMessage, ErrorCode, SPEAKING_RATE},
+    audio::{AgentBody, AgentMessage, CandidateBody, ErrorCode, SPEAKING_RATE},
     clock::SharedClock,
-    ids::{ConnectionId, SessionId},
+    ids::{ConnectionId, SessionId, TurnId},
     wire::{self, CLOSE_REPLACED, Down},
 };
 use parking_lot::Mutex;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -27,18 +31,26 @@ pub(crate) struct Connection {
     pub(crate) outbox: Outbox,
     /// Ends the socket without a word: nobody reads what we would say.
     pub(crate) kill: CancellationToken,
+    publisher: Arc<Publisher>,
     gate: Mutex<Gate>,
     state_said: AtomicBool,
 }
 
 impl Connection {
-    pub(crate) fn new(session: SessionId, generation: u64, id: ConnectionId, limit: usize, clock: SharedClock) -> Self {
+    pub(crate) fn new(
+        session: SessionId,
+        (id, generation): (ConnectionId, u64),
+        publisher: Arc<Publisher>,
+        limit: usize,
+        clock: SharedClock,
+    ) -> Self {
         Self {
             id,
             session,
             generation,
             outbox: Outbox::new(limit, clock),
             kill: CancellationToken::new(),
+            publisher,
             gate: Mutex::default(),
             state_said: AtomicBool::new(false),
         }
@@ -48,13 +60,19 @@ impl Connection {
     pub(crate) fn deliver(&self, message: AgentMessage, offset: u64, since: Instant) {
         // Held over the push: two readers may bring the same partition for a moment.
         let mut gate = self.gate.lock();
-        if let Verdict::Drop(reason) = gate.judge(&message, offset) {
-            metrics::counter!(metric::DROPPED, "reason" => reason).increment(1);
-            return;
+        match gate.judge(&message, offset) {
+            Verdict::Pass => {}
+            Verdict::PassAfter(cut) => self.take_back(cut),
+            Verdict::Drop(reason) => return dropped(reason),
+            Verdict::Tell(turn, sentence) => {
+                dropped("written");
+                return self.tell_written(turn, sentence);
+            }
         }
         let session_id = self.session;
-        let (down, turn) = match message.body {
+        let (down, of) = match message.body {
             AgentBody::TakeOver => return,
+            AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(turn_id, sentence),
             AgentBody::Close => return self.outbox.close(1000, "the interview is over"),
             AgentBody::State { phase, reason, remaining_seconds } => {
                 self.state_said.store(true, Ordering::Relaxed);
@@ -64,7 +82,7 @@ impl Connection {
                 let data = wire::encode(&pcm);
                 let sample_rate = SPEAKING_RATE;
                 let down = Down::AgentResponse { session_id, turn_id, sentence, part, text, data, sample_rate, last };
-                (down, Some(turn_id))
+                (down, Some((turn_id, sentence)))
             }
             AgentBody::Clear { turn_id } => {
                 self.outbox.clear(turn_id);
@@ -78,7 +96,26 @@ impl Connection {
                 (Down::Error { code, message, retryable }, None)
             }
         };
-        self.outbox.push(json(&down), turn, Some(since));
+        if !self.outbox.push(json(&down), of, Some(since)) && of.is_some() {
+            gate.lost();
+        }
+    }
+
+    /// Drops what is queued of a cut sentence, and what the client has of it.
+    fn take_back(&self, Cut { turn, sentence, parts }: Cut) {
+        if self.outbox.forget(turn, sentence) < parts {
+            self.say(&Down::AgentClear { session_id: self.session, turn_id: turn });
+        }
+    }
+
+    /// All of a sentence was written to the socket.
+    pub(crate) fn written(&self, turn: TurnId, sentence: u32) {
+        self.gate.lock().written(turn, sentence);
+        self.tell_written(turn, sentence);
+    }
+
+    fn tell_written(&self, turn_id: TurnId, sentence: u32) {
+        self.publisher.tell(CandidateBody::Written { turn_id, sentence });
     }
 
     /// Queues a message of the edge's own.
@@ -102,6 +139,10 @@ impl Connection {
     pub(crate) fn state_said(&self) -> bool {
         self.state_said.load(Ordering::Relaxed)
     }
+}
+
+fn dropped(reason: &'static str) {
+    metrics::counter!(metric::DROPPED, "reason" => reason).increment(1);
 }
 
 fn count_error(code: ErrorCode) {

@@ -1,12 +1,20 @@
 //! Which of the bus's messages a connection still wants: pure, one a connection.
 //!
 //! A partition may be read by two edges for a moment, and again from a little back when it is taken over. Its offsets
-//! tell a repetition from news exactly; the epoch tells an owner from one that was; a clear shuts its turn.
+//! tell a repetition from news exactly; the epoch tells an owner from one that was; what the connection has of a turn
+//! tells a sentence that it knows from one that was cut ([`speech`]).
+
+mod speech;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use speech::Cut;
 
 use maya_protocol::{
     audio::{AgentBody, AgentMessage},
     ids::{Epoch, TurnId},
 };
+use speech::{Part, Speech};
 
 /// What a connection has had.
 #[derive(Debug, Default)]
@@ -14,10 +22,7 @@ pub(crate) struct Gate {
     epoch: Epoch,
     spoken: Option<u64>,
     transcribed: Option<u64>,
-    /// The newest part of Maya's speech: turn and sentence.
-    last: Option<(TurnId, u32)>,
-    /// The turn that was cleared, and how far it had come.
-    cleared: Option<(TurnId, u32)>,
+    speech: Speech,
 }
 
 /// What to do with a message.
@@ -25,8 +30,12 @@ pub(crate) struct Gate {
 pub(crate) enum Verdict {
     /// Write it.
     Pass,
+    /// Write it; what was sent of a cut sentence is dropped first.
+    PassAfter(Cut),
     /// Drop it, for this reason.
     Drop(&'static str),
+    /// Drop it: that sentence is wholly written, and whoever repeats it should know.
+    Tell(TurnId, u32),
 }
 
 impl Gate {
@@ -43,88 +52,31 @@ impl Gate {
         if message.epoch < self.epoch {
             return Verdict::Drop("stale_epoch");
         }
-        self.epoch = message.epoch;
-        match message.body {
-            AgentBody::Speech { turn_id, sentence, part, .. } => self.judge_speech(turn_id, sentence, part),
+        if message.epoch > self.epoch {
+            self.epoch = message.epoch;
+            self.speech.taken_over();
+        }
+        match &message.body {
+            AgentBody::Speech { turn_id, sentence, part, last, pcm, .. } => {
+                let part = Part { epoch: message.epoch, number: *part, ends_turn: *last && pcm.is_empty() };
+                self.speech.part(*turn_id, *sentence, part)
+            }
+            AgentBody::Whole { turn_id, sentence, parts } => self.speech.whole(*turn_id, *sentence, *parts),
             AgentBody::Clear { turn_id } => {
-                // A turn of which nothing was sent has nothing to shut: what follows is its (repeated) beginning.
-                self.cleared = self.last.filter(|(turn, _)| *turn == turn_id);
+                self.speech.clear(*turn_id);
                 Verdict::Pass
             }
             _ => Verdict::Pass,
         }
     }
 
-    /// After a clear only the repetition of a cut sentence, from its first part, opens the turn again.
-    fn judge_speech(&mut self, turn: TurnId, sentence: u32, part: u32) -> Verdict {
-        if let Some((cleared, reached)) = self.cleared
-            && cleared == turn
-        {
-            if part > 0 || sentence > reached {
-                return Verdict::Drop("cleared");
-            }
-            self.cleared = None;
-        }
-        self.last = Some((turn, sentence));
-        Verdict::Pass
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use maya_protocol::ids::{ConnectionId, SessionId, TenantId};
-
-    fn message(epoch: u64, body: AgentBody) -> AgentMessage {
-        AgentMessage {
-            session: SessionId::fresh(),
-            tenant: TenantId::fresh(),
-            partition: 0,
-            epoch: Epoch(epoch),
-            connection: ConnectionId::fresh(),
-            trace: None,
-            body,
-        }
-    }
-    fn speech(epoch: u64, turn: u32, sentence: u32, part: u32) -> AgentMessage {
-        let turn_id = TurnId(turn);
-        message(epoch, AgentBody::Speech { turn_id, sentence, part, text: String::new(), last: false, pcm: "".into() })
-    }
-    fn clear(epoch: u64, turn: u32) -> AgentMessage {
-        message(epoch, AgentBody::Clear { turn_id: TurnId(turn) })
+    /// The part that was let through last could not be queued.
+    pub(crate) fn lost(&mut self) {
+        self.speech.lost();
     }
 
-    #[test]
-    fn repeated_offsets_and_lower_epochs_are_dropped() {
-        let mut gate = Gate::default();
-        assert_eq!(gate.judge(&speech(1, 0, 0, 0), 10), Verdict::Pass);
-        assert_eq!(gate.judge(&speech(1, 0, 0, 0), 10), Verdict::Drop("repeated"));
-        assert_eq!(gate.judge(&message(2, AgentBody::TakeOver), 11), Verdict::Pass);
-        assert_eq!(gate.judge(&speech(1, 0, 0, 1), 12), Verdict::Drop("stale_epoch"));
-        let words = AgentBody::Transcript { utterance_id: TurnId(1), text: "x".into(), r#final: true };
-        assert_eq!(gate.judge(&message(1, words.clone()), 3), Verdict::Drop("stale_epoch"), "across topics too");
-        assert_eq!(gate.judge(&message(2, words), 4), Verdict::Pass, "the topics count apart");
-    }
-
-    #[test]
-    fn nothing_of_a_cleared_turn_follows_but_a_repeated_sentence_does() {
-        let mut gate = Gate::default();
-        let mut offset = 0..;
-        let mut judge = |message: AgentMessage| gate.judge(&message, offset.next().unwrap());
-        assert_eq!(judge(speech(1, 2, 0, 0)), Verdict::Pass);
-        assert_eq!(judge(speech(1, 2, 1, 0)), Verdict::Pass);
-        assert_eq!(judge(clear(1, 2)), Verdict::Pass);
-        assert_eq!(judge(speech(1, 2, 1, 1)), Verdict::Drop("cleared"));
-        assert_eq!(judge(speech(1, 2, 2, 0)), Verdict::Drop("cleared"));
-        assert_eq!(judge(speech(1, 4, 0, 0)), Verdict::Pass, "another turn goes on");
-        assert_eq!(judge(speech(1, 2, 1, 0)), Verdict::Pass, "the cut sentence is said again");
-        assert_eq!(judge(speech(1, 2, 2, 0)), Verdict::Pass);
-    }
-
-    #[test]
-    fn a_clear_before_any_speech_shuts_nothing() {
-        let mut gate = Gate::default();
-        assert_eq!(gate.judge(&clear(1, 2), 0), Verdict::Pass);
-        assert_eq!(gate.judge(&speech(1, 2, 3, 0), 1), Verdict::Pass);
+    /// All of a sentence has been written to the socket.
+    pub(crate) fn written(&mut self, turn: TurnId, sentence: u32) {
+        self.speech.written(turn, sentence);
     }
 }

@@ -25,7 +25,8 @@ const MAX_VIDEO_PIECE: usize = 240 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Behind;
 
-/// A socket's way to the bus. One caller at a time, so that numbers and order agree.
+/// A socket's way to the bus. One caller publishes at a time, so that numbers and order agree; what is told beside it
+/// may stand out of order.
 pub(crate) struct Publisher {
     bus: SharedBus,
     clock: SharedClock,
@@ -73,6 +74,13 @@ impl Publisher {
     /// Publishes what the connection says. A dropped message leaves a gap in the numbers, which is what it is.
     pub(crate) async fn publish(&self, body: CandidateBody) -> Result<(), Behind> {
         self.hand_over(self.record(body)).await
+    }
+
+    /// Publishes what the interviewer can do without: at once or not at all.
+    pub(crate) fn tell(&self, body: CandidateBody) {
+        if let Err(error) = self.bus.send(self.record(body)) {
+            dropped(&error);
+        }
     }
 
     /// Publishes and waits until the bus has it, for so many times its patience.

@@ -32,7 +32,10 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
     let claims = &admitted.claims;
     let (generation, id) = register(&shared, &admitted).await;
     let (limit, clock) = (shared.settings.queue_bytes, shared.clock.clone());
-    let connection = Arc::new(Connection::new(claims.session, generation, id, limit, clock.clone()));
+    let ids = (claims.session, claims.tenant, claims.partition);
+    let (bus, numbers) = (shared.bus.clone(), (id, generation));
+    let publisher = Arc::new(Publisher::new(bus, clock.clone(), &shared.settings, ids, numbers));
+    let connection = Arc::new(Connection::new(claims.session, numbers, publisher.clone(), limit, clock.clone()));
     tracing::info!(session.id = %claims.session, connection.id = %id, generation, "socket opened");
     metrics::gauge!(metric::SOCKETS).increment(1);
 
@@ -48,8 +51,6 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
         if let Some(loser) = shared.hub.insert(connection.clone()) {
             loser.replace();
         }
-        let ids = (claims.session, claims.tenant, claims.partition);
-        let publisher = Arc::new(Publisher::new(shared.bus.clone(), clock, &shared.settings, ids, (id, generation)));
         let reason = if publisher.publish_surely(CandidateBody::Joined, SIGNAL_ATTEMPTS).await.is_ok() {
             let reading = reader::run(shared.clone(), connection.clone(), publisher.clone(), heard.clone(), read_half);
             let mut reader = tokio::spawn(trace::carry(reading));

@@ -315,6 +315,9 @@ impl SessionState {
         for frame in spoken.frames {
             self.send_speech(frame);
         }
+        if spoken.done {
+            self.send_whole(turn, sentence);
+        }
         if spoken.ms > 0 || spoken.done {
             let released = Input::Released { turn, sentence, ms: spoken.ms, done: spoken.done };
             Box::pin(self.step(myself, released)).await;

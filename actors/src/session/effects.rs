@@ -15,6 +15,7 @@ use crate::{
 };
 use maya_protocol::{
     audio::{AgentBody, AgentMessage, ErrorCode},
+    ids::TurnId,
     interview::Turn,
     session::{LiveState, Phase},
 };
@@ -191,6 +192,11 @@ impl SessionState {
             last: false,
             pcm: frame.pcm,
         });
+    }
+
+    /// All of a sentence was sent.
+    pub(super) fn send_whole(&self, turn_id: TurnId, sentence: usize) {
+        self.send(AgentBody::Whole { turn_id, sentence: sentence as u32, parts: self.mouth.next_part() });
     }
 
     pub(super) fn send_error(&self, code: ErrorCode, message: &str, retryable: bool) {

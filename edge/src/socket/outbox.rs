@@ -12,8 +12,10 @@ use tokio::sync::Notify;
 /// One thing to write.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Item {
-    /// A text frame, with the turn it belongs to and when it was taken off the bus, where it was.
-    Text { text: String, turn: Option<TurnId>, since: Option<Instant> },
+    /// A text frame, with the sentence that it is of and when it was taken off the bus, where it was.
+    Text { text: String, of: Option<(TurnId, u32)>, since: Option<Instant> },
+    /// Nothing to write: all before it is, and with that a sentence.
+    Whole(TurnId, u32),
     /// The answer to a ping.
     Pong(Vec<u8>),
     /// The last frame.
@@ -44,7 +46,7 @@ impl Outbox {
     }
 
     /// Queues a text frame; `false` where it was dropped, because the queue is full or closing.
-    pub(crate) fn push(&self, text: String, turn: Option<TurnId>, since: Option<Instant>) -> bool {
+    pub(crate) fn push(&self, text: String, of: Option<(TurnId, u32)>, since: Option<Instant>) -> bool {
         let mut inner = self.inner.lock();
         let dropped = if inner.closing {
             Some("closing")
@@ -54,7 +56,7 @@ impl Outbox {
             Some("full")
         } else {
             inner.bytes += text.len();
-            inner.queue.push_back(Item::Text { text, turn, since });
+            inner.queue.push_back(Item::Text { text, of, since });
             None
         };
         drop(inner);
@@ -63,6 +65,16 @@ impl Outbox {
             None => self.wake.notify_one(),
         }
         dropped.is_none()
+    }
+
+    /// Marks the place behind a sentence.
+    pub(crate) fn mark(&self, turn: TurnId, sentence: u32) {
+        let mut inner = self.inner.lock();
+        if !inner.closing {
+            inner.queue.push_back(Item::Whole(turn, sentence));
+        }
+        drop(inner);
+        self.wake.notify_one();
     }
 
     /// Answers a ping.
@@ -84,17 +96,29 @@ impl Outbox {
 
     /// Drops what is queued of a turn.
     pub(crate) fn clear(&self, turn: TurnId) {
+        self.take_out(|(of, _)| of == turn);
+    }
+
+    /// Drops what is queued of a sentence; returns how many of its frames that were.
+    pub(crate) fn forget(&self, turn: TurnId, sentence: u32) -> u32 {
+        self.take_out(|of| of == (turn, sentence))
+    }
+
+    fn take_out(&self, unwanted: impl Fn((TurnId, u32)) -> bool) -> u32 {
         let mut inner = self.inner.lock();
-        let mut freed = 0;
+        let (mut frames, mut freed) = (0, 0);
         inner.queue.retain(|item| match item {
-            Item::Text { text, turn: Some(of), .. } if *of == turn => {
+            Item::Text { text, of: Some(of), .. } if unwanted(*of) => {
+                frames += 1;
                 freed += text.len();
                 false
             }
+            Item::Whole(turn, sentence) => !unwanted((*turn, *sentence)),
             _ => true,
         });
         inner.bytes -= freed;
         self.relax(&mut inner);
+        frames
     }
 
     /// For how long the queue has been full.
@@ -148,15 +172,31 @@ mod tests {
     #[test]
     fn a_clear_drops_only_its_turn_and_gives_the_room_back() {
         let (outbox, _) = outbox(10);
-        assert!(outbox.push("aaaa".into(), Some(TurnId(1)), None));
+        assert!(outbox.push("aaaa".into(), Some((TurnId(1), 0)), None));
+        outbox.mark(TurnId(1), 0);
         assert!(outbox.push("bb".into(), None, None));
-        assert!(outbox.push("cccc".into(), Some(TurnId(1)), None));
+        assert!(outbox.push("cccc".into(), Some((TurnId(1), 1)), None));
         assert!(!outbox.push("d".into(), None, None));
         outbox.clear(TurnId(1));
         assert!(outbox.push("d".into(), None, None));
         let texts: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
-        let text = |text: &str| Item::Text { text: text.into(), turn: None, since: None };
+        let text = |text: &str| Item::Text { text: text.into(), of: None, since: None };
         assert_eq!(texts, [text("bb"), text("d")]);
+    }
+
+    #[test]
+    fn one_sentence_is_dropped_and_the_others_of_its_turn_stay() {
+        let (outbox, _) = outbox(10);
+        let push = |text: &str, sentence| assert!(outbox.push(text.into(), Some((TurnId(1), sentence)), None));
+        push("a", 0);
+        outbox.mark(TurnId(1), 0);
+        push("b", 1);
+        push("c", 1);
+        outbox.mark(TurnId(1), 1);
+        assert_eq!(outbox.forget(TurnId(1), 1), 2);
+        let left = Item::Text { text: "a".into(), of: Some((TurnId(1), 0)), since: None };
+        let items: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
+        assert_eq!(items, [left, Item::Whole(TurnId(1), 0)]);
     }
 
     #[test]

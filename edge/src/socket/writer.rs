@@ -25,6 +25,10 @@ pub(super) async fn run<W: AsyncWrite + Unpin>(
         };
         let (frame, bytes) = match &item {
             None => (Frame::new(true, OpCode::Ping, None, Payload::Borrowed(b"")), 0),
+            Some(Item::Whole(turn, sentence)) => {
+                connection.written(*turn, *sentence);
+                continue;
+            }
             Some(Item::Text { text, .. }) => (Frame::text(Payload::Borrowed(text.as_bytes())), text.len()),
             Some(Item::Pong(payload)) => (Frame::pong(Payload::Borrowed(payload)), payload.len()),
             Some(Item::Close { code, reason }) => (Frame::close(*code, reason.as_bytes()), 0),

@@ -56,6 +56,11 @@ pub enum AgentBody {
         #[serde(skip)]
         pcm: Bytes,
     },
+    /// All of a sentence was sent, in that many parts. For the edge, which cannot tell otherwise whether it has a
+    /// sentence whole.
+    #[serde(rename_all = "camelCase")]
+    #[allow(missing_docs)]
+    Whole { turn_id: TurnId, sentence: u32, parts: u32 },
     /// Drop what is not yet played of that turn.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]

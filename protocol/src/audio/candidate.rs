@@ -89,6 +89,11 @@ pub enum CandidateBody {
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]
     Played { turn_id: TurnId, sentence: u32, played_ms: u64 },
+    /// The edge has written all of a sentence to this connection, now or before: whoever repeats it there is not heard.
+    /// It says nothing of the candidate's ear. Lost with its edge, at most the last one of a connection.
+    #[serde(rename_all = "camelCase")]
+    #[allow(missing_docs)]
+    Written { turn_id: TurnId, sentence: u32 },
 }
 
 impl CandidateMessage {

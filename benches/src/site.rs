@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use maya_embedded::Cache;
+use maya_testkit::Kafka;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -60,6 +61,19 @@ impl Site {
     /// Sets a variable of the environment for what is started from now on.
     pub fn set(&mut self, name: &str, value: impl ToString) {
         self.env.insert(name.to_owned(), value.to_string());
+    }
+
+    /// Puts the bus on that broker, by login and encryption, and makes its topics.
+    pub fn on_kafka(&mut self, kafka: &Kafka) -> Result<()> {
+        self.set("MAYA_KAFKA__BROKERS", &kafka.sasl_ssl);
+        self.set("MAYA_KAFKA__SECURITY_PROTOCOL", "SASL_SSL");
+        self.set("MAYA_KAFKA__SASL_MECHANISM", "SCRAM-SHA-512");
+        self.set("MAYA_KAFKA__SASL_USERNAME", &kafka.username);
+        self.set("MAYA_KAFKA__SASL_PASSWORD", &kafka.password);
+        self.set("MAYA_KAFKA__CA_FILE", kafka.ca_file.display());
+        let made = self.command(&["topics", "--create"])?.output()?;
+        ensure!(made.status.success(), "maya topics --create: {}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
     }
 
     /// `maya` with these arguments on this site.

@@ -28,6 +28,11 @@ pub fn within<F: Future>(trace: impl Into<Option<TraceContext>>, work: F) -> imp
     CURRENT.scope(trace.into(), work)
 }
 
+/// The same of what awaits nothing.
+pub fn during<T>(trace: Option<TraceContext>, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(trace, work)
+}
+
 /// The same work, for the trace of whoever calls this; to be spawned.
 pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     within(current(), work)

@@ -1,9 +1,11 @@
 //! PostgreSQL: the one place that reaches it, and the two doors through which.
 //!
 //! [`TenantTx`] is the only door to tenant data; [`SystemTx`] is for what precedes the tenant and reaches the tables
-//! of [`system::TABLES`] only. [`placements`] is the fence that makes one node a session's owner.
+//! of [`system::TABLES`] only. [`placements`] is the fence that makes one node a session's owner,
+//! [`fenced`] what that owner writes.
 
 pub mod error;
+pub mod fenced;
 pub mod inbox;
 pub mod outbox;
 pub mod placements;

@@ -7,7 +7,7 @@ use crate::{
     opening,
     session::{
         SessionArgs,
-        journal::{self, Entry, Whose},
+        journal::{self, Entry},
         message::SessionMessage,
     },
     traced::CurrentTrace,
@@ -23,6 +23,7 @@ use maya_protocol::{
 };
 use maya_store::{
     StoreError, TenantTx,
+    fenced::Owner,
     placements::{self, PlacementState},
     sessions, turns, workflow,
 };
@@ -311,8 +312,8 @@ impl Inner {
         drop(tx);
         pen.write(Entry::End { outcome, reason: reason.to_owned(), turns });
         drop(pen);
-        let whose = Whose { tenant: placement.tenant, interview: placement.interview, session, epoch };
-        journal::run(parts.store.clone(), whose, written, |_| {}).await;
+        let owner = Owner { tenant: placement.tenant, interview: placement.interview, session, epoch };
+        journal::run(parts.store.clone(), owner, written, |_| {}).await;
         Ok(true)
     }
 }

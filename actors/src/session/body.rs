@@ -3,7 +3,7 @@
 use super::{
     SessionArgs,
     agenda::Agenda,
-    journal::{self, Entry, Whose},
+    journal::{self, Entry},
     latency::Latency,
     machine::{Input, Machine, Now, Settings, Utterance},
     message::{EarEvent, JournalEvent, SessionMessage, VoiceEvent},
@@ -23,7 +23,7 @@ use maya_protocol::{
     trace,
 };
 use maya_providers::{llm::Task, stt::SttConfig, tts::Emotion};
-use maya_store::placements::LogPosition;
+use maya_store::{fenced::Owner, placements::LogPosition};
 use ractor::{Actor, ActorCell, ActorId, ActorRef};
 use std::{collections::HashMap, sync::Arc};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
@@ -83,14 +83,14 @@ impl SessionState {
             Machine::rebuild(args.plan.clone(), opening, settings, &args.turns, now)
         };
         let (journal, entries) = journal::open();
-        let whose = Whose { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
+        let owner = Owner { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
         let tell = {
             let (myself, probe) = (myself.clone(), args.probe.clone());
             move |event: JournalEvent| {
                 let _ = probe.cast(&myself, SessionMessage::Journal(event));
             }
         };
-        tokio::spawn(journal::run(args.parts.store.clone(), whose, entries, tell));
+        tokio::spawn(journal::run(args.parts.store.clone(), owner, entries, tell));
         Self {
             machine,
             mouth: Mouth::default(),

@@ -1,23 +1,34 @@
-//! What must be durable: turns, the session's life, its end, its position; one after another, under the fence.
+//! What must be durable: turns, the session's life, its end, its position; in order, under the fence.
+//!
+//! All that is queued goes into one transaction, also what is queued while the transaction is under way: a reply whose
+//! first sentence is worded at once is recorded together with the utterance that it answers. Receipts are told after
+//! the commit. A batch that fails is tried again as it is, and written once even if a commit's answer was lost.
 //!
 //! While the database is away the journal waits and the session with it: no reply is heard that is not recorded.
 
 use super::{machine::Receipt, message::JournalEvent};
+use chrono::{DateTime, Utc};
 use maya_protocol::{
-    clock::SharedClock,
     event::{Event, InterviewCompleted, SessionChange, SessionChanged},
-    ids::{Epoch, InterviewId, SessionId, TenantId},
     interview::Turn,
     session::Outcome,
     trace::{self, TraceContext},
 };
-use maya_store::{Store, StoreError, placements::LogPosition};
+use maya_store::{
+    Store, StoreError,
+    fenced::{BatchId, Owner, Writes},
+    placements::LogPosition,
+};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 /// The first pause after the database failed; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long an attempt may take: a database that does not answer is tried again on another connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Entries of one batch; bounds what is tried again.
+const MOST: usize = 64;
 
 /// What is to be written.
 #[derive(Debug, Clone)]
@@ -33,16 +44,6 @@ pub enum Entry {
     Position(LogPosition),
     /// The session is over.
     End { outcome: Outcome, reason: String, turns: u32 },
-}
-
-/// Whose journal.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Whose {
-    pub tenant: TenantId,
-    pub interview: InterviewId,
-    pub session: SessionId,
-    pub epoch: Epoch,
 }
 
 /// Where a session writes down what must be durable.
@@ -68,89 +69,140 @@ impl Pen {
 /// Writes entries in order and tells what was written, until the sender is gone or the session is another node's.
 pub async fn run(
     store: Store,
-    whose: Whose,
+    owner: Owner,
     mut entries: mpsc::UnboundedReceiver<Noted>,
     tell: impl Fn(JournalEvent) + Send + 'static,
 ) {
-    while let Some((trace, entry)) = entries.recv().await {
-        if !trace::within(trace, keep(&store, whose, &entry)).await {
+    while let Some(first) = entries.recv().await {
+        let trace = first.0;
+        let mut batch = Batch { owner, id: BatchId::fresh(), entries: vec![first], tried: false };
+        if !trace::within(trace, batch.keep(&store, &mut entries)).await {
             return tell(JournalEvent::Fenced);
         }
-        match entry {
-            Entry::Turn { receipt, .. } => tell(JournalEvent::Recorded(receipt)),
-            Entry::End { .. } => tell(JournalEvent::Completed),
-            Entry::Changed { .. } | Entry::Consent { .. } | Entry::Position(_) => {}
-        }
-    }
-}
-
-/// Writes an entry, however long the database is away; `false` if this session must not go on.
-async fn keep(store: &Store, whose: Whose, entry: &Entry) -> bool {
-    let mut pause = PAUSE;
-    loop {
-        match write(store, whose, entry).await {
-            Ok(()) => return true,
-            Err(StoreError::Fenced { held }) => {
-                tracing::warn!(session = %whose.session, epoch = %held, "another node owns the session");
-                return false;
-            }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(session = %whose.session, error = %error, "the journal waits for the database");
-                metrics::counter!("maya_journal_retries_total").increment(1);
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(error) => {
-                // a defect: going on would lose what was said
-                tracing::error!(session = %whose.session, error = %error, "the journal cannot write");
-                return false;
+        for (_, entry) in batch.entries {
+            match entry {
+                Entry::Turn { receipt, .. } => tell(JournalEvent::Recorded(receipt)),
+                Entry::End { .. } => tell(JournalEvent::Completed),
+                Entry::Changed { .. } | Entry::Consent { .. } | Entry::Position(_) => {}
             }
         }
     }
 }
 
-async fn write(store: &Store, whose: Whose, entry: &Entry) -> Result<(), StoreError> {
-    let mut tx = store.fenced(whose.tenant, whose.session, whose.epoch).await?;
+/// Entries that are written together.
+struct Batch {
+    owner: Owner,
+    id: BatchId,
+    entries: Vec<Noted>,
+    tried: bool,
+}
+
+impl Batch {
+    /// Writes the batch, however long the database is away; `false` if this session must not go on.
+    async fn keep(&mut self, store: &Store, queue: &mut mpsc::UnboundedReceiver<Noted>) -> bool {
+        let (session, mut pause) = (self.owner.session, PAUSE);
+        loop {
+            match timeout(PATIENCE, self.write(store, queue)).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(StoreError::Fenced { held })) => {
+                    tracing::warn!(session = %session, epoch = %held, "another node owns the session");
+                    return false;
+                }
+                Ok(Err(error)) if !error.is_retryable() => {
+                    // a defect: going on would lose what was said
+                    tracing::error!(session = %session, error = %error, "the journal cannot write");
+                    return false;
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(session = %session, error = %error, "the journal waits for the database");
+                }
+                Err(_) => tracing::warn!(session = %session, "the journal waits for an answer of the database"),
+            }
+            metrics::counter!("maya_journal_retries_total").increment(1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One attempt: all entries, and those that are queued before the commit.
+    async fn write(&mut self, store: &Store, queue: &mut mpsc::UnboundedReceiver<Noted>) -> Result<(), StoreError> {
+        let mut tx = store.fenced(self.owner, self.id).await?;
+        if std::mem::replace(&mut self.tried, true) && tx.is_committed().await? {
+            return Ok(());
+        }
+        let mut written = 0;
+        self.take(queue);
+        while written < self.entries.len() {
+            tx.write(&writes(self.owner, &self.entries[written..], store.clock().utc())).await?;
+            written = self.entries.len();
+            self.take(queue);
+        }
+        tx.commit().await
+    }
+
+    /// Takes what is queued; nothing after an end.
+    fn take(&mut self, queue: &mut mpsc::UnboundedReceiver<Noted>) {
+        while self.entries.len() < MOST
+            && !matches!(self.entries.last(), Some((_, Entry::End { .. })))
+            && let Ok(entry) = queue.try_recv()
+        {
+            self.entries.push(entry);
+        }
+    }
+}
+
+fn writes(owner: Owner, entries: &[Noted], now: DateTime<Utc>) -> Writes {
+    let mut writes = Writes::new(owner);
+    for (trace, entry) in entries {
+        // what is told names the trace that made the entry
+        trace::during(*trace, || write(&mut writes, owner, entry, now));
+    }
+    writes
+}
+
+fn write(writes: &mut Writes, owner: Owner, entry: &Entry, now: DateTime<Utc>) {
     match entry {
         Entry::Turn { turn, position, .. } => {
-            tx.record_turn(turn).await?;
+            writes.turn(turn, now);
             if let Some(position) = position {
-                tx.move_position(position).await?;
+                writes.position(position);
             }
         }
         Entry::Changed { change, reason } => {
-            let event = changed(store.clock(), whose, *change, reason.clone());
-            tx.tenant_tx().publish(&event, None).await?;
+            writes.event(changed(owner, *change, reason.clone(), now));
         }
-        Entry::Consent { recording, text_version } => tx.keep_consent(*recording, text_version).await?,
-        Entry::Position(position) => tx.move_position(position).await?,
+        Entry::Consent { recording, text_version } => {
+            writes.consent(*recording, text_version, now);
+        }
+        Entry::Position(position) => {
+            writes.position(position);
+        }
         Entry::End { outcome, reason, turns } => {
-            tx.end().await?;
-            let ended = changed(store.clock(), whose, SessionChange::Ended, Some(reason.clone()));
-            tx.tenant_tx().publish(&ended, None).await?;
             let completed = InterviewCompleted {
-                interview_id: whose.interview,
-                session_id: whose.session,
+                interview_id: owner.interview,
+                session_id: owner.session,
                 outcome: *outcome,
                 reason: reason.clone(),
                 turns: *turns,
-                ended_at: store.clock().utc(),
+                ended_at: now,
             };
-            let event = Event::new(whose.tenant, store.clock().utc(), completed);
-            tx.tenant_tx().publish(&event, None).await?;
+            writes.end().event(changed(owner, SessionChange::Ended, Some(reason.clone()), now)).event(Event::new(
+                owner.tenant,
+                now,
+                completed,
+            ));
         }
     }
-    tx.commit().await
 }
 
-fn changed(clock: &SharedClock, whose: Whose, change: SessionChange, reason: Option<String>) -> Event {
+fn changed(owner: Owner, change: SessionChange, reason: Option<String>, at: DateTime<Utc>) -> Event {
     let changed = SessionChanged {
-        session_id: whose.session,
-        interview_id: whose.interview,
+        session_id: owner.session,
+        interview_id: owner.interview,
         change,
         reason,
-        at: clock.utc(),
-        epoch: whose.epoch,
+        at,
+        epoch: owner.epoch,
     };
-    Event::new(whose.tenant, clock.utc(), changed)
+    Event::new(owner.tenant, at, changed)
 }

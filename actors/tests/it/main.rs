@@ -1,6 +1,7 @@
 //! Actors against a real PostgreSQL and the embedded bus.
 
 mod history;
+mod journal;
 mod notifier;
 mod recorder;
 mod support;

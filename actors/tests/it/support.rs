@@ -18,16 +18,20 @@ pub struct Ground {
 }
 
 pub async fn ground() -> Ground {
-    let url = maya_testkit::postgres().await.fresh_database().await;
-    let store = Store::connect(&StoreSettings::new(url), clock::system()).await.unwrap();
-    store.migrate().await.unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let bus = EmbeddedBus::open(&dir.path().join("bus"), TopicSettings::default(), clock::system()).unwrap();
-    bus.ensure_topics(true).await.unwrap();
-    Ground { store, bus, dir }
+    Ground::on(&maya_testkit::postgres().await.fresh_database().await).await
 }
 
 impl Ground {
+    /// On that empty database.
+    pub async fn on(url: &str) -> Self {
+        let store = Store::connect(&StoreSettings::new(url), clock::system()).await.unwrap();
+        store.migrate().await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let bus = EmbeddedBus::open(&dir.path().join("bus"), TopicSettings::default(), clock::system()).unwrap();
+        bus.ensure_topics(true).await.unwrap();
+        Self { store, bus, dir }
+    }
+
     pub async fn tenant(&self, email: Option<&str>) -> TenantId {
         let tenant = TenantId::fresh();
         let mut tx = self.store.system().await.unwrap();

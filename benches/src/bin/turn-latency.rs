@@ -2,7 +2,9 @@
 //! else as it is (sockets, bus, database, actors).
 //!
 //! Each candidate is a plain WebSocket client that speaks at the pace of real speech. A turn is measured from its
-//! `end` to the first audio of Maya's reply. `MAYA_KAFKA__BROKERS` (and its companions) puts the bus on Kafka.
+//! `end` to the first audio of Maya's reply. Candidates begin one after another, evenly over the length of an answer, as
+//! people who know nothing of each other; with `--together` all of them end every answer at the same moment, which
+//! measures how a burst queues. `--kafka` starts a broker of its own and puts the bus on it.
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -15,8 +17,9 @@ use maya_benches::{
 };
 use maya_protocol::clock::{self, SharedClock};
 use maya_providers::testing::modem;
+use maya_testkit::Kafka;
 use serde_json::{Value, json};
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_tungstenite::tungstenite::Message;
 
 const INTERVIEWS: &str = "/api/v1/integration/interviews";
@@ -34,13 +37,23 @@ struct Args {
     /// Measured turns of each.
     #[arg(long, default_value_t = 8)]
     turns: usize,
+    /// All candidates speak at the same time.
+    #[arg(long)]
+    together: bool,
+    /// The bus on a real Kafka (SASL_SSL, SCRAM-SHA-512), started from the cache on this machine.
+    #[arg(long)]
+    kafka: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let clock = clock::system();
-    let site = Site::new()?;
+    let mut site = Site::new()?;
+    let broker = if args.kafka { Some(Kafka::start().await) } else { None };
+    if let Some(broker) = &broker {
+        site.on_kafka(broker)?;
+    }
     let maya = site.serve("").await?;
     let mut gateway = Connection::open(&maya.address("gateway")?, &site.tenant()?).await?;
     let mut links = Vec::new();
@@ -48,13 +61,21 @@ async fn main() -> Result<()> {
         links.push(approved(&mut gateway).await?);
     }
 
-    let candidates: Vec<_> =
-        links.into_iter().map(|link| tokio::spawn(candidate(link, args.turns, clock.clone()))).collect();
+    let pcm: Arc<[u8]> =
+        modem::encode(LINE, RATE, modem::MS_PER_CHARACTER).into_iter().flat_map(i16::to_le_bytes).collect();
+    let answer = Duration::from_millis(100) * pcm.len().div_ceil(CHUNK) as u32;
+    let apart = if args.together { Duration::ZERO } else { answer / args.sessions.max(1) as u32 };
+    let mut candidates = Vec::new();
+    for link in links {
+        candidates.push(tokio::spawn(candidate(link, args.turns, pcm.clone(), clock.clone())));
+        tokio::time::sleep(apart).await;
+    }
     let mut added = Durations::default();
     for candidate in candidates {
         added.extend(candidate.await??);
     }
-    println!("end of speech to first audio, {} sessions: {}", args.sessions, added.summary());
+    let bus = if args.kafka { "Kafka" } else { "the embedded bus" };
+    println!("end of speech to first audio over {bus}, {} sessions: {}", args.sessions, added.summary());
     let (_, metrics) = gateway.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await?;
     for (stage, count, mean) in stages(&String::from_utf8_lossy(&metrics)) {
         println!("  stage {stage}: mean {mean:.2} ms of {count}");
@@ -81,7 +102,7 @@ async fn approved(gateway: &mut Connection) -> Result<String> {
 }
 
 /// Holds an interview for that many turns.
-async fn candidate(join: String, turns: usize, clock: SharedClock) -> Result<Durations> {
+async fn candidate(join: String, turns: usize, pcm: Arc<[u8]>, clock: SharedClock) -> Result<Durations> {
     let url = url::Url::parse(&join)?;
     let session = url.query_pairs().find(|(name, _)| name == "sessionId").map(|(_, id)| id.into_owned());
     let session = session.context("a link names its session")?;
@@ -89,8 +110,6 @@ async fn candidate(join: String, turns: usize, clock: SharedClock) -> Result<Dur
     // without Nagle's delay, as in a browser
     let (socket, _) = tokio_tungstenite::connect_async_with_config(address, None, true).await?;
     let (mut up, mut down) = socket.split();
-    let pcm: Vec<u8> =
-        modem::encode(LINE, RATE, modem::MS_PER_CHARACTER).into_iter().flat_map(i16::to_le_bytes).collect();
     let (mut added, mut ended, mut played) = (Durations::default(), None, HashMap::<String, u64>::new());
     let send = |mut message: Value| {
         message["sessionId"] = json!(session);

@@ -24,7 +24,11 @@ use maya_protocol::{
     registry::embedded::EmbeddedRegistry,
     rpc::Peers,
 };
-use maya_store::{Store, StoreSettings, inbox, placements};
+use maya_store::{
+    Store, StoreSettings,
+    fenced::{BatchId, Owner, Writes},
+    inbox, placements,
+};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -218,7 +222,9 @@ impl Api {
         let placement = placements::read(&mut tx, session).await.unwrap();
         let epoch = placements::claim(&mut tx, session, placement.epoch, &NodeId::fresh()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let mut tx = self.store.fenced(self.tenant.tenant_id, session, epoch).await.unwrap();
+        let (tenant, interview) = (self.tenant.tenant_id, placement.interview);
+        let owner = Owner { tenant, interview, session, epoch };
+        let mut writes = Writes::new(owner);
         for (n, (speaker, text)) in said.iter().enumerate() {
             let turn = Turn {
                 turn_id: TurnId(n as u32),
@@ -228,8 +234,10 @@ impl Api {
                 ended_at: self.clock.utc(),
                 context: Default::default(),
             };
-            tx.record_turn(&turn).await.unwrap();
+            writes.turn(&turn, self.clock.utc());
         }
+        let mut tx = self.store.fenced(owner, BatchId::fresh()).await.unwrap();
+        tx.write(&writes).await.unwrap();
         tx.commit().await.unwrap();
     }
 }

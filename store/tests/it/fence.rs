@@ -7,7 +7,8 @@ use maya_protocol::{
     interview::{Speaker, Turn, TurnContext},
 };
 use maya_store::{
-    StoreError,
+    Store, StoreError,
+    fenced::{BatchId, FencedTx, Owner, Writes},
     placements::{self, LogPosition, PlacementState},
     turns,
 };
@@ -22,6 +23,14 @@ fn turn(n: u32) -> Turn {
         ended_at: fixture::now(),
         context: TurnContext::default(),
     }
+}
+
+/// One attempt to record the first turn and a position, up to its commit.
+async fn write(store: &Store, owner: Owner) -> Result<FencedTx, StoreError> {
+    let mut tx = store.fenced(owner, BatchId::fresh()).await?;
+    let position = LogPosition { incarnation: "a".into(), offset: 7 };
+    tx.write(Writes::new(owner).turn(&turn(0), fixture::now()).position(&position)).await?;
+    Ok(tx)
 }
 
 #[tokio::test]
@@ -50,17 +59,15 @@ async fn a_stale_owner_writes_nothing_and_an_ended_session_has_no_owner() {
         tx.commit().await.unwrap();
         epoch
     };
-    assert!(matches!(store.fenced(tenant, session, Epoch(0)).await, Err(StoreError::Fenced { .. })));
+    let owner = |epoch| Owner { tenant, interview, session, epoch: Epoch(epoch) };
+    assert!(matches!(write(&store, owner(0)).await, Err(StoreError::Fenced { .. })));
     assert_eq!(claim(0).await, Some(Epoch(1)));
-    let mut tx = store.fenced(tenant, session, Epoch(1)).await.unwrap();
-    tx.record_turn(&turn(0)).await.unwrap();
-    tx.move_position(&LogPosition { incarnation: "a".into(), offset: 7 }).await.unwrap();
-    tx.commit().await.unwrap();
+    write(&store, owner(1)).await.unwrap().commit().await.unwrap();
     assert_eq!(claim(1).await, Some(Epoch(2)));
-    assert!(matches!(store.fenced(tenant, session, Epoch(1)).await, Err(StoreError::Fenced { held: Epoch(1) })));
+    assert!(matches!(write(&store, owner(1)).await, Err(StoreError::Fenced { held: Epoch(1) })));
     // the epoch is right and the tenant is not
     let other = fixture::tenant(&store).await;
-    assert!(store.fenced(other, session, Epoch(2)).await.is_err());
+    assert!(matches!(write(&store, Owner { tenant: other, ..owner(2) }).await, Err(StoreError::Fenced { .. })));
 
     let mut sys = store.system().await.unwrap();
     let placement = placements::read(&mut sys, session).await.unwrap();
@@ -69,10 +76,11 @@ async fn a_stale_owner_writes_nothing_and_an_ended_session_has_no_owner() {
     assert_eq!(placements::live(&mut sys, &[placement.partition]).await.unwrap(), [placement]);
     sys.commit().await.unwrap();
 
-    let mut tx = store.fenced(tenant, session, Epoch(2)).await.unwrap();
-    tx.end().await.unwrap();
+    let mut tx = store.fenced(owner(2), BatchId::fresh()).await.unwrap();
+    tx.write(Writes::new(owner(2)).end()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(claim(2).await, None);
+    assert!(matches!(write(&store, owner(2)).await, Err(StoreError::Fenced { .. })));
     let mut tx = store.tenant(tenant).await.unwrap();
     assert_eq!(turns::of_interview(&mut tx, interview).await.unwrap().len(), 1);
 }
@@ -86,8 +94,7 @@ async fn a_new_owner_waits_for_what_the_old_one_is_writing() {
     placements::claim(&mut sys, session, Epoch(0), &NodeId::fresh()).await.unwrap();
     sys.commit().await.unwrap();
 
-    let mut old = store.fenced(tenant, session, Epoch(1)).await.unwrap();
-    old.record_turn(&turn(0)).await.unwrap();
+    let old = write(&store, Owner { tenant, interview, session, epoch: Epoch(1) }).await.unwrap();
     let mut sys = store.system().await.unwrap();
     let node = NodeId::fresh();
     let mut claim = Box::pin(placements::claim(&mut sys, session, Epoch(1), &node));

@@ -1,5 +1,6 @@
 //! The store against a real PostgreSQL: tenancy, the fence, outbox and inbox.
 
+mod batch;
 mod bus;
 mod fence;
 mod fixture;

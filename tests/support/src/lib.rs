@@ -1,9 +1,11 @@
 //! Real parts for tests: PostgreSQL, Kafka and Redis, started by the test process and ended with it.
 //!
 //! The shared ones ([`postgres()`], [`kafka()`], [`redis()`]) start once a process, at first use. A test that kills or
-//! restarts a part starts one of its own. A part that cannot be had is a panic that says what to run: no test skips.
+//! restarts a part starts one of its own; a [`Link`] to a part can be stalled or cut. A part that cannot be had is a
+//! panic that says what to run: no test skips.
 
 mod kafka;
+mod link;
 mod postgres;
 mod redis;
 mod wait;
@@ -11,6 +13,7 @@ mod webhooks;
 mod workspace;
 
 pub use kafka::{Kafka, KafkaCluster, kafka};
+pub use link::Link;
 pub use postgres::{Postgres, postgres};
 pub use redis::{Redis, redis};
 pub use wait::eventually;

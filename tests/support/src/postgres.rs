@@ -1,6 +1,9 @@
 //! One private PostgreSQL a test process; one new database a test.
 
-use crate::workspace::{self, Scratch};
+use crate::{
+    link::Link,
+    workspace::{self, Scratch},
+};
 use maya_embedded::{Part, PrivatePostgres, postgres::Options};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +38,15 @@ impl Postgres {
     /// The superuser's URL, on the database `postgres`.
     pub fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// A link to the server, and the URL of a database by way of it.
+    pub async fn linked(&self, url: &str) -> (Link, String) {
+        let (before, after) = url.split_once("127.0.0.1:").expect("it listens on loopback");
+        let (port, database) = after.split_once('/').expect("a URL names a database");
+        let link = Link::to(([127, 0, 0, 1], port.parse().expect("a port is a number")).into()).await;
+        let url = format!("{before}{}/{database}", link.address());
+        (link, url)
     }
 
     /// A new, empty database, and the superuser's URL on it.

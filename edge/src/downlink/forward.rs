@@ -1,46 +1,45 @@
-//! Messages whose socket is not here: found in the registry, handed to the edge that holds it.
+//! Messages whose socket is not here: found, and handed to the edge that holds it.
 //!
-//! One task and one bounded queue for all of them. It waits for the registry at most a moment, and once it failed not
-//! at all for a while. A registry may be away or have lost everything: then the last known route is taken, and where
-//! there is none, every edge is asked once.
+//! One task and one bounded queue for all of them; it waits for nobody. A connection stays where it is, so a route that
+//! was found holds until its edge says otherwise, with or without a registry. What has no route yet waits, in order,
+//! while the registry is asked, for a moment at most and beside all others; a registry that failed is left alone for a
+//! while. Where it cannot tell, every edge is asked once.
+
+mod routes;
 
 use crate::{Shared, metric};
-use futures::{
-    StreamExt,
-    future::{BoxFuture, join_all},
-    stream::FuturesUnordered,
-};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use maya_protocol::{
     audio::AgentMessage,
-    ids::{ConnectionId, NodeId, SessionId},
-    registry::SocketRecord,
+    ids::{ConnectionId, NodeId},
     rpc::Delivered,
 };
+use routes::{Routes, Way};
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// Messages that may wait for their route.
+/// Messages that may wait for this task.
 const QUEUE: usize = 1024;
 /// The longest wait for the registry.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a registry that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Routes remembered before the old ones are forgotten.
-const ROUTES: usize = 20_000;
 
 /// Takes messages whose socket is not here.
 #[derive(Clone)]
-pub(crate) struct Forwarder(mpsc::Sender<(AgentMessage, u64)>);
+pub(crate) struct Forwarder(mpsc::Sender<Waiting>);
+
+/// A message and its place in the partition.
+type Waiting = (AgentMessage, u64);
 
 impl Forwarder {
     pub(crate) fn start(shared: Arc<Shared>) -> (Self, JoinHandle<()>) {
         let (sender, queue) = mpsc::channel(QUEUE);
-        let router =
-            Router { shared, routes: HashMap::new(), left_alone_until: None, outcomes: FuturesUnordered::new() };
+        let routes = Routes::new(shared.settings.route_ttl);
+        let router = Router { shared, routes, left_alone_until: None, coming: FuturesUnordered::new() };
         (Self(sender), tokio::spawn(router.run(queue)))
     }
 
@@ -56,108 +55,124 @@ fn dropped(reason: &'static str) {
     metrics::counter!(metric::DROPPED, "reason" => reason).increment(1);
 }
 
-/// What is known of a session's socket.
-struct Route {
-    socket: Option<SocketRecord>,
-    asked_at: Instant,
+/// What the task hears of later.
+enum Coming {
+    /// Where the registry says that a connection is; the error is that it did not answer.
+    Looked(ConnectionId, Result<Option<NodeId>, String>),
+    /// What became of a message that was handed to one edge, or to all.
+    Handed { connection: ConnectionId, to: Option<NodeId>, outcome: Handed },
 }
 
-/// What became of a forwarded message.
-struct Outcome {
-    session: SessionId,
-    connection: ConnectionId,
-    /// The edge that was believed to hold the socket; none where all were asked.
-    asked: Option<NodeId>,
-    /// The edge that took it.
-    taken_by: Option<NodeId>,
+/// What became of a handed message.
+enum Handed {
+    TakenBy(NodeId),
+    NotThere,
+    /// The peer was lost on the way.
+    Unknown,
 }
 
 struct Router {
     shared: Arc<Shared>,
-    routes: HashMap<SessionId, Route>,
+    routes: Routes<Waiting>,
     left_alone_until: Option<Instant>,
-    outcomes: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    coming: FuturesUnordered<BoxFuture<'static, Coming>>,
 }
 
 impl Router {
-    async fn run(mut self, mut queue: mpsc::Receiver<(AgentMessage, u64)>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         loop {
             tokio::select! {
                 next = queue.recv() => match next {
-                    Some((message, offset)) => self.route(message, offset).await,
+                    Some(waiting) => self.route(waiting),
                     None => return,
                 },
-                Some(outcome) = self.outcomes.next() => self.learn(outcome),
+                Some(coming) = self.coming.next() => self.learn(coming),
             }
         }
     }
 
-    async fn route(&mut self, message: AgentMessage, offset: u64) {
+    fn route(&mut self, waiting: Waiting) {
+        let now = self.shared.clock.now();
+        let connection = waiting.0.connection;
+        match self.routes.way(connection, now) {
+            Way::At(edge) => self.hand(Some(edge), waiting),
+            Way::Everywhere => self.hand(None, waiting),
+            Way::Nowhere => dropped("unknown"),
+            Way::Looking => {
+                if !self.routes.wait(connection, waiting) {
+                    dropped("route_full");
+                }
+            }
+            Way::Unknown if self.left_alone_until.is_some_and(|until| now < until) => {
+                self.routes.everywhere(connection, now);
+                self.hand(None, waiting);
+            }
+            Way::Unknown => {
+                let (registry, session) = (self.shared.registry.clone(), waiting.0.session);
+                self.routes.look(connection, waiting, now);
+                self.coming.push(Box::pin(async move {
+                    let answer = match tokio::time::timeout(PATIENCE, registry.socket(session)).await {
+                        Ok(Ok(socket)) => {
+                            Ok(socket.filter(|socket| socket.connection == connection).map(|socket| socket.edge))
+                        }
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("no answer in time".to_owned()),
+                    };
+                    Coming::Looked(connection, answer)
+                }));
+            }
+        }
+    }
+
+    fn learn(&mut self, coming: Coming) {
+        let now = self.shared.clock.now();
+        match coming {
+            Coming::Looked(connection, answer) => {
+                let edge = answer.unwrap_or_else(|error| {
+                    tracing::warn!(error, "could not look up a socket");
+                    self.left_alone_until = Some(now + PAUSE);
+                    None
+                });
+                let edge = edge.filter(|edge| *edge != self.shared.node);
+                for waiting in self.routes.found(connection, edge, now) {
+                    self.route(waiting);
+                }
+            }
+            Coming::Handed { connection, to, outcome } => match outcome {
+                Handed::TakenBy(edge) => self.routes.is_at(connection, edge, now),
+                Handed::NotThere => {
+                    dropped("not_there");
+                    self.routes.is_not_at(connection, to.as_ref(), now);
+                }
+                Handed::Unknown => {
+                    dropped("peer_lost");
+                    self.routes.lost(connection, to.as_ref());
+                }
+            },
+        }
+    }
+
+    /// Hands a message to an edge; to all, where it is not known which, or that one is not in the list (yet, any more).
+    fn hand(&mut self, to: Option<NodeId>, (message, offset): Waiting) {
         let others = self.shared.nodes.other_edges(&self.shared.node);
-        if others.is_empty() {
+        let at = to.as_ref().and_then(|to| others.iter().position(|(node, _)| node == to));
+        let edges = at.map_or(&others[..], |at| &others[at..=at]);
+        if edges.is_empty() {
             return dropped("unknown");
         }
-        match self.socket(&message).await {
-            Known::At(edge) => match others.iter().position(|(node, _)| *node == edge) {
-                Some(at) => self.send(&others[at..=at], true, message, offset),
-                None if edge == self.shared.node => dropped("unknown"),
-                // Its edge is not in our list yet, or no more.
-                None => self.send(&others, false, message, offset),
-            },
-            Known::Nowhere(reason) => dropped(reason),
-            Known::Not => self.send(&others, false, message, offset),
-        }
-    }
-
-    /// Where a message's socket is: as asked a moment ago, as the registry says, or as last known.
-    async fn socket(&mut self, message: &AgentMessage) -> Known {
-        let now = self.shared.clock.now();
-        if let Some(route) = self.routes.get(&message.session)
-            && now.saturating_duration_since(route.asked_at) < self.shared.settings.route_ttl
-        {
-            return Known::from(route.socket.as_ref(), message);
-        }
-        if self.left_alone_until.is_none_or(|until| now >= until) {
-            self.left_alone_until = None;
-            match tokio::time::timeout(PATIENCE, self.shared.registry.socket(message.session)).await {
-                Ok(Ok(Some(socket))) => {
-                    let known = Known::from(Some(&socket), message);
-                    self.remember(message.session, Some(socket));
-                    return known;
-                }
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => self.leave_alone(&error.to_string()),
-                Err(_) => self.leave_alone("no answer in time"),
-            }
-        }
-        match self.routes.get(&message.session).and_then(|route| route.socket.clone()) {
-            Some(socket) if socket.connection == message.connection => Known::At(socket.edge),
-            _ => Known::Not,
-        }
-    }
-
-    fn leave_alone(&mut self, error: &str) {
-        tracing::warn!(error, "could not look up a socket");
-        self.left_alone_until = Some(self.shared.clock.now() + PAUSE);
-    }
-
-    fn remember(&mut self, session: SessionId, socket: Option<SocketRecord>) {
-        let (now, ttl) = (self.shared.clock.now(), self.shared.settings.route_ttl);
-        if self.routes.len() >= ROUTES {
-            self.routes.retain(|_, route| now.saturating_duration_since(route.asked_at) < ttl);
-        }
-        self.routes.insert(session, Route { socket, asked_at: now });
-    }
-
-    /// Hands a message to these edges; `sure` where one of them is believed to hold the socket.
-    fn send(&mut self, edges: &[(NodeId, String)], sure: bool, message: AgentMessage, offset: u64) {
-        let mut answers = Vec::with_capacity(edges.len());
+        let answers = FuturesUnordered::new();
         for (node, address) in edges {
             match self.shared.peers.deliver(address, &message, offset) {
                 Ok(answer) => {
                     metrics::counter!(metric::FORWARDED).increment(1);
                     let node = node.clone();
-                    answers.push(async move { (answer.await == Ok(Delivered::Here)).then_some(node) });
+                    answers.push(async move {
+                        match answer.await {
+                            Ok(Delivered::Here) => Handed::TakenBy(node),
+                            Ok(Delivered::NotHere) => Handed::NotThere,
+                            Err(_) => Handed::Unknown,
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "could not hand a message to a peer");
@@ -165,48 +180,23 @@ impl Router {
                 }
             }
         }
-        let asked = edges.first().filter(|_| sure).map(|(node, _)| node.clone());
-        self.outcomes.push(Box::pin(async move {
-            let taken_by = join_all(answers).await.into_iter().flatten().next();
-            Outcome { session: message.session, connection: message.connection, asked, taken_by }
-        }));
-    }
-
-    /// A right guess is remembered, a wrong route forgotten; where nobody holds the socket, that too is believed
-    /// for a moment.
-    fn learn(&mut self, outcome: Outcome) {
-        let Outcome { session, connection, asked, taken_by } = outcome;
-        match (asked, taken_by) {
-            (Some(_), Some(_)) => {}
-            (None, Some(edge)) => self.remember(session, Some(SocketRecord { edge, connection, generation: 0 })),
-            (Some(asked), None) => {
-                dropped("not_there");
-                let route = self.routes.get(&session).and_then(|route| route.socket.as_ref());
-                if route.is_some_and(|socket| socket.edge == asked && socket.connection == connection) {
-                    self.routes.remove(&session);
-                }
-            }
-            (None, None) => {
-                dropped("unknown");
-                self.routes.entry(session).or_insert(Route { socket: None, asked_at: self.shared.clock.now() });
-            }
+        if answers.is_empty() {
+            return;
         }
+        let (to, connection) = (to.filter(|_| at.is_some()), message.connection);
+        self.coming.push(Box::pin(async move { Coming::Handed { connection, to, outcome: first(answers).await } }));
     }
 }
 
-/// What is known of the place of a message's socket.
-enum Known {
-    At(NodeId),
-    Nowhere(&'static str),
-    Not,
-}
-
-impl Known {
-    fn from(socket: Option<&SocketRecord>, message: &AgentMessage) -> Self {
-        match socket {
-            Some(socket) if socket.connection == message.connection => Known::At(socket.edge.clone()),
-            Some(_) => Known::Nowhere("replaced"),
-            None => Known::Nowhere("unknown"),
+/// Who took a message, as soon as one did; where none did, whether all have said so.
+async fn first(mut answers: FuturesUnordered<impl Future<Output = Handed>>) -> Handed {
+    let mut all_said = true;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Handed::TakenBy(edge) => return Handed::TakenBy(edge),
+            Handed::NotThere => {}
+            Handed::Unknown => all_said = false,
         }
     }
+    if all_said { Handed::NotThere } else { Handed::Unknown }
 }

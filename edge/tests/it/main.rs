@@ -3,6 +3,7 @@
 mod admission;
 mod backlog;
 mod bad_input;
+mod outage;
 mod page;
 mod peers;
 mod replaced;

@@ -1,7 +1,14 @@
 //! Two edges: whichever reads a session's partition, its socket gets its messages.
 
 use crate::{replaced::knows_of_each_other, support::*};
-use maya_protocol::{bus::assignment::reader_of, registry::Registry};
+use bytes::Bytes;
+use maya_edge::EdgeSettings;
+use maya_protocol::{
+    audio::{AgentBody, CandidateBody},
+    bus::assignment::reader_of,
+    ids::TurnId,
+    registry::Registry,
+};
 use std::time::Duration;
 
 /// A session whose partition is read by `reader`, joined on `holder`.
@@ -74,4 +81,106 @@ async fn a_lost_edges_partitions_are_taken_over_without_a_gap() {
     for n in 1..20 {
         assert_eq!(client.next().await["text"], n.to_string(), "none lost, none twice");
     }
+}
+
+#[tokio::test]
+async fn a_lost_edge_is_noticed_by_its_record_alone() {
+    let platform = Platform::new().await;
+    let (one, two) = (platform.edge(quick()).await, platform.edge(quick()).await);
+    knows_of_each_other(&[&one, &two]).await;
+    let (_ticket, mut client, speaker) = across(&platform, &one, &two).await;
+    // its last heartbeat
+    platform.registry.put_node(&one.record, Duration::from_millis(1500)).await.unwrap();
+    soon("the stop", one.edge.shutdown(DEADLINE)).await;
+    one.stop.cancel();
+    for n in 0..20 {
+        speaker.words(&n.to_string()).await;
+    }
+    for n in 0..20 {
+        assert_eq!(client.next().await["text"], n.to_string(), "none lost, none twice");
+    }
+}
+
+#[tokio::test]
+async fn a_candidate_who_comes_back_at_another_edge_is_followed_at_once() {
+    let platform = Platform::new().await;
+    // a route that was found is believed for longer than the test lasts
+    let settings = || EdgeSettings { route_ttl: Duration::from_secs(600), ..quick() };
+    let edges = [platform.edge(settings()).await, platform.edge(settings()).await, platform.edge(settings()).await];
+    let [one, two, three] = &edges;
+    knows_of_each_other(&[one, two, three]).await;
+    let ids: Vec<_> = edges.iter().map(|edge| edge.record.id.clone()).collect();
+    let mut some = (0..10_000).map(|_| platform.session());
+    let read_by_one = |ticket: &Ticket| reader_of(ticket.claims.partition, &ids) == Some(&one.record.id);
+    let ticket = some.find(read_by_one).expect("a partition that it reads");
+    let mut interviewer = platform.interviewer().await;
+    let mut before = ticket.open(two).await;
+    let speaker = interviewer.joined(&ticket).await;
+    speaker.words("here").await;
+    assert_eq!(before.next().await["text"], "here");
+    let mut after = ticket.open(three).await;
+    let joined = soon("the second join", async {
+        loop {
+            let message = interviewer.next(ticket.session()).await;
+            if message.body == CandidateBody::Joined {
+                return message.connection;
+            }
+        }
+    })
+    .await;
+    let speaker = Speaker { connection: joined, ..speaker };
+    for n in 0..20 {
+        speaker.words(&n.to_string()).await;
+    }
+    for n in 0..20 {
+        assert_eq!(after.next().await["text"], n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn while_the_registry_is_away_routes_hold_and_peers_are_asked() {
+    let platform = Platform::new().await;
+    let (one, two) = (platform.edge(quick()).await, platform.edge(quick()).await);
+    knows_of_each_other(&[&one, &two]).await;
+    let (_known, mut known, to_known) = across(&platform, &one, &two).await;
+    to_known.words("before").await;
+    assert_eq!(known.next().await["text"], "before");
+    platform.registry.be_away(true);
+    let (_fresh, mut fresh, to_fresh) = across(&platform, &one, &two).await;
+    for (client, speaker) in [(&mut known, &to_known), (&mut fresh, &to_fresh)] {
+        for n in 0..20 {
+            speaker.words(&n.to_string()).await;
+        }
+        for n in 0..20 {
+            assert_eq!(client.next().await["text"], n.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_never_reads_holds_up_no_other_behind_a_peer() {
+    let platform = Platform::new().await;
+    let settings = || EdgeSettings { queue_bytes: 1 << 20, stall_limit: Duration::from_millis(500), ..quick() };
+    let (one, two) = (platform.edge(settings()).await, platform.edge(settings()).await);
+    knows_of_each_other(&[&one, &two]).await;
+    let (deaf, _client, to_deaf) = across(&platform, &one, &two).await;
+    let (_well, mut well, to_well) = across(&platform, &one, &two).await;
+    let mut interviewer = platform.interviewer().await;
+    let flood = tokio::spawn(async move {
+        for part in 0.. {
+            let (turn_id, pcm) = (TurnId(0), Bytes::from(vec![0; 150_000]));
+            to_deaf.say(AgentBody::Speech { turn_id, sentence: 0, part, text: String::new(), last: false, pcm }).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    let dropped = tokio::spawn(async move {
+        assert_eq!(interviewer.next(deaf.session()).await.body, CandidateBody::Left);
+    });
+    while !dropped.is_finished() {
+        to_well.words("hello").await;
+        assert_eq!(well.next().await["text"], "hello");
+    }
+    soon("the drop", dropped).await.unwrap();
+    flood.abort();
+    assert_eq!(two.edge.sockets(), 1, "it was dropped alone");
 }

@@ -1,5 +1,6 @@
 //! A platform of edges in one process, a raw client, and an interviewer's end of the bus.
 
+use crate::outage::UnsteadyRegistry;
 use futures::{SinkExt, StreamExt};
 use maya_edge::{Edge, EdgeParts, EdgeSettings};
 use maya_protocol::{
@@ -8,7 +9,7 @@ use maya_protocol::{
     clock::{self, Clock, SystemClock},
     ids::{ConnectionId, Epoch, InterviewId, NodeId, SessionId, TenantId},
     join::{JoinClaims, JoinKey, JoinPage},
-    registry::{NodeRecord, Registry, embedded::EmbeddedRegistry},
+    registry::{NodeRecord, Registry},
     rpc::{self, Peers},
     topic::Topic,
     trace::TraceContext,
@@ -44,7 +45,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 pub struct Platform {
     pub bus: SharedBus,
-    pub registry: Arc<EmbeddedRegistry>,
+    pub registry: Arc<UnsteadyRegistry>,
     pub key: JoinKey,
     edges: AtomicUsize,
     _dir: tempfile::TempDir,
@@ -56,7 +57,7 @@ impl Platform {
         let settings = TopicSettings { media_partitions: PARTITIONS, replication: 1 };
         let bus = EmbeddedBus::open(dir.path(), settings, clock::system()).unwrap();
         bus.ensure_topics(true).await.unwrap();
-        let registry = Arc::new(EmbeddedRegistry::new(clock::system()));
+        let registry = Arc::new(UnsteadyRegistry::new());
         Self {
             bus,
             registry,

@@ -11,7 +11,7 @@ use crate::{
     observe::Observed,
     parts::Parts,
     session::{
-        endpointing::{Endpointing, Sound},
+        endpointing::{self, Endpointing, Said, Sound},
         message::EarEvent,
     },
 };
@@ -162,10 +162,10 @@ impl Actor for SpeechToText {
                 state.act(&myself, action).await;
             }
             SpeechToTextMessage::Words { turn, text, sound } if turn == state.turn => {
-                let takes = crate::session::endpointing::takes_the_floor(&text, sound);
-                let action = state.endpointing.words(takes, sound);
+                let said = endpointing::said(&text);
+                let action = state.endpointing.words(said, sound);
                 state.act(&myself, action).await;
-                if takes && sound == Sound::Over {
+                if said == Said::Stop && sound == Sound::Over {
                     // the words were short and their sound is over: they are the turn
                     let action = state.endpointing.end();
                     state.act(&myself, action).await;

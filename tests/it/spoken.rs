@@ -28,25 +28,40 @@ struct Speaker {
 }
 
 impl Speaker {
-    /// Speaks and listens until a message is what is waited for; how many chunks had been sent by then.
-    async fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> usize {
+    /// Speaks and listens until a message is what is waited for.
+    async fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) {
         let deadline = self.clock.now() + DEADLINE;
         loop {
-            let tick = self.clock.now() + Duration::from_millis(100);
-            assert!(tick < deadline, "{what} did not come; the last messages: {:?}", self.tail());
-            if self.sends {
-                self.send_chunk().await;
-            }
-            while let Some(left) = tick.checked_duration_since(self.clock.now()).filter(|left| !left.is_zero()) {
-                let Ok(message) = tokio::time::timeout(left, self.socket.next()).await else { break };
-                assert!(message["type"] != "GONE", "the connection is gone while {what} is waited for");
-                let found = wanted(&message);
-                self.seen.push((self.sent, message));
-                if found {
-                    return self.sent;
-                }
+            assert!(self.clock.now() < deadline, "{what} did not come; the last messages: {:?}", self.tail());
+            if self.chunk(what, &wanted).await {
+                return;
             }
         }
+    }
+
+    /// Says what is queued and not a sample more, and listens meanwhile.
+    async fn say_all(&mut self) {
+        while !self.queue.is_empty() {
+            self.chunk("the rest", &|_: &Value| false).await;
+        }
+    }
+
+    /// Speaks a chunk and listens for as long as it takes; whether a message came that was waited for.
+    async fn chunk(&mut self, what: &str, wanted: &impl Fn(&Value) -> bool) -> bool {
+        let tick = self.clock.now() + Duration::from_millis(100);
+        if self.sends {
+            self.send_chunk().await;
+        }
+        while let Some(left) = tick.checked_duration_since(self.clock.now()).filter(|left| !left.is_zero()) {
+            let Ok(message) = tokio::time::timeout(left, self.socket.next()).await else { break };
+            assert!(message["type"] != "GONE", "the connection is gone while {what} is waited for");
+            let found = wanted(&message);
+            self.seen.push((self.sent, message));
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     async fn send_chunk(&mut self) {
@@ -68,6 +83,10 @@ impl Speaker {
         let finals =
             self.seen.iter().filter(|(_, message)| message["type"] == "TRANSCRIPT" && message["final"] == true);
         finals.map(|(_, message)| message["text"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    fn last_state(&self) -> Option<&str> {
+        self.seen.iter().rev().find(|(_, message)| message["type"] == "STATE")?.1["state"].as_str()
     }
 
     fn tail(&self) -> Vec<String> {
@@ -132,6 +151,8 @@ async fn turns_are_taken_as_people_take_them() {
     let mut site = Site::embedded();
     site.set("MAYA_VOICES__KIND", "local");
     site.set("MAYA_VOICES__MAYA", "piper");
+    // far beyond what a busy machine takes to decide an interruption
+    site.set("MAYA_INTERVIEW__MAX_SILENCE_MS", 10_000);
     let maya = site.serve("").await;
     let (_, rest) = site.customer(&maya).await;
     let interview = rest.create(&short_interview()).await;
@@ -140,7 +161,7 @@ async fn turns_are_taken_as_people_take_them() {
     let hum = spoken(voice.as_ref(), "Mm-hmm.").await;
     let because = spoken(voice.as_ref(), "I chose that design because").await;
     let safe = spoken(voice.as_ref(), "it keeps our services fast and safe.").await;
-    let stop = spoken(voice.as_ref(), "Sorry, may I stop you there? I have a question about the team.").await;
+    let stop = spoken(voice.as_ref(), "Can I stop you there? I have a question about the team.").await;
     let last = spoken(voice.as_ref(), "I have worked on payments for three years.").await;
 
     let socket = Socket::open(&link.join_url).await.expect("the link opens");
@@ -175,10 +196,25 @@ async fn turns_are_taken_as_people_take_them() {
     // words over her voice stop it
     candidate.until("her voice", |message| message["type"] == "AGENT_RESPONSE" && message["data"] != "").await;
     candidate.say(&silence(600));
-    candidate.say(&stop);
-    let onset = candidate.sent + 6;
-    let cleared = candidate.until("the interruption", |message| message["type"] == "AGENT_CLEAR").await;
-    println!("AGENT_CLEAR {} ms after the onset of an interruption, to the last 100 ms sent", (cleared - onset) * 100);
+    candidate.say_all().await;
+    assert_eq!(candidate.count("AGENT_CLEAR"), 0, "silence took the floor");
+    // within 600 ms, in the time of the audio: the first 500 ms must do, however slow this machine is
+    let (heard, rest) = stop.split_at(5 * CHUNK);
+    let onset = candidate.clock.now();
+    candidate.say(heard);
+    candidate.say_all().await;
+    candidate.sends = false;
+    if candidate.count("AGENT_CLEAR") == 0 {
+        candidate.until("the interruption", |message| message["type"] == "AGENT_CLEAR").await;
+    }
+    println!("AGENT_CLEAR within 500 ms of audio, {} ms by the clock", (candidate.clock.now() - onset).as_millis());
+    if candidate.last_state() != Some("LISTENING") {
+        // she listens: it was no turn that ended for want of audio
+        candidate.until("the floor at once", |message| message["type"] == "STATE").await;
+        assert_eq!(candidate.last_state(), Some("LISTENING"));
+    }
+    candidate.sends = true;
+    candidate.say(rest);
     candidate.until("its words", |message| message["type"] == "TRANSCRIPT" && message["final"] == true).await;
 
     // a client that stops sending frames is ended by the longest silence
@@ -186,9 +222,7 @@ async fn turns_are_taken_as_people_take_them() {
     candidate.until("the floor again", |message| message["state"] == "LISTENING").await;
     let before = candidate.finals().len();
     candidate.say(&last);
-    while !candidate.queue.is_empty() {
-        candidate.until("anything", |_| true).await;
-    }
+    candidate.say_all().await;
     candidate.sends = false;
     candidate.until("the last words", |message| message["type"] == "TRANSCRIPT" && message["final"] == true).await;
     assert_eq!(candidate.finals().len(), before + 1);

@@ -54,6 +54,8 @@ fn describe() {
     metrics::describe_counter!("maya_agent_messages_dropped_total", "Messages to candidates that the bus did not take");
     metrics::describe_counter!("maya_registry_writes_failed_total", "Writes of the registry's cache that failed");
     metrics::describe_counter!("maya_audio_unreadable_total", "Audio messages that do not read");
+    metrics::describe_counter!("maya_bus_media_dropped_total", "Media that the embedded bus dropped, by topic");
+    metrics::describe_counter!("maya_webhook_attempts_total", "Deliveries tried, by outcome");
     metrics::describe_counter!("maya_supervision_events_total", "What happened to actors, by what");
     metrics::describe_counter!(
         "maya_supervision_events_dropped_total",
@@ -72,3 +74,6 @@ fn describe() {
         "How far the ear that is furthest behind is behind the audio that came"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 // The operators' dashboard beside a live interview: sees the actors, and nothing of the person.
 
-import { adminKey, approved, cancel, candidate, gateway, operatorKey } from './lib/platform.mjs';
+import { adminKey, approved, audit, cancel, candidate, gateway, operatorKey } from './lib/platform.mjs';
 import { check, eventually, facts, run, until } from './lib/report.mjs';
 import { close, launch, NARROW, noSidewaysScroll, open, profile, shot } from './lib/browser.mjs';
 import { by, state, walkIn } from './lib/candidate.mjs';
@@ -48,10 +48,25 @@ await run(async () => {
   check((await by(page, 'detail').innerText()).includes(sessionId), 'the detail names the session');
   check(Number(await by(page, 'count-sessions').innerText()) >= 1, 'the header counts it');
   await until('the states of all interviews', () => page.evaluate(() => document.querySelectorAll('#states-list li').length > 0), 10_000);
+  await eventually('the history tells that it began', async () => (await by(page, 'history').innerText()).includes('started'), 15_000);
+  check((await by(page, 'detail').innerText()).includes('socket on'), 'the detail says where the socket is');
   await shot(page, 'wide-dashboard-3-session');
   await noSidewaysScroll(page, 'dashboard');
 
-  const text = await page.evaluate(() => `${document.documentElement.outerHTML} ${JSON.stringify([...window.__dashboard.model.nodes.values()].map((n) => n.node))}`);
+  // an action: never without a reason, then carried to the session, and kept in the interview's audit log
+  await by(page, 'do-restart').click();
+  await by(page, 'confirm-yes').click();
+  check(await by(page, 'confirm').isVisible(), 'nothing is done without a reason');
+  await by(page, 'confirm-reason').fill('the test looks whether it comes back');
+  await shot(page, 'wide-dashboard-4-confirm');
+  await by(page, 'confirm-yes').click();
+  await eventually('the page says that it is done', async () => (await by(page, 'announce').innerText()).includes('done'));
+  await eventually('the session is there again, its epoch higher', async () => (await page.evaluate((wanted) => window.__dashboard.rows.find(({ item }) => item.session?.interviewId === wanted)?.item.session.epoch, id)) > 1, 20_000);
+  await eventually('the history has it', async () => /restarted/.test(await by(page, 'history').innerText()), 15_000);
+  await eventually('the audit log has who and why', async () => (await audit(id)).some(({ action, detail }) => action === 'operator.restart_actor' && detail.reason.includes('comes back')));
+  await until('Maya to be there again', async () => ['GREETING', 'SPEAKING', 'LISTENING'].includes(await state(interview)), 30_000);
+
+  const text = await page.evaluate(() => `${document.documentElement.outerHTML} ${JSON.stringify([...window.__dashboard.model.nodes.values()].map((n) => [n.node, [...n.actors.values()].map((item) => item.actor)]))}`);
   for (const word of [...candidate.split(' '), 'rosalind@', 'payment services', 'automated interviewer']) check(!text.toLowerCase().includes(word.toLowerCase()), `nothing of the person is on the page: ${word}`);
 
   await page.keyboard.press('Escape');

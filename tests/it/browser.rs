@@ -42,26 +42,39 @@ async fn the_dashboard_shows_a_live_interview_and_no_person() {
     run("dashboard").await;
 }
 
-async fn run(script: &str) {
+/// Its gateway is a stand-in of the script's own: no platform has ten thousand live interviews here.
+#[tokio::test]
+async fn the_dashboard_stays_smooth_with_ten_thousand_sessions() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let chromium = on_path(&["chromium", "chromium-browser", "google-chrome"], "chromium");
-    let node = on_path(&["node"], "npm");
-    on_path(&["espeak-ng"], "espeak-ng");
-    let modules = modules().await;
+    script("dashboard_10k", &[]).await;
+}
 
+async fn run(name: &str) {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    on_path(&["espeak-ng"], "espeak-ng");
     let mut site = Site::quick().await;
     site.set("MAYA_VOICES__KIND", "local");
     site.set("MAYA_VOICES__MAYA", "piper");
     let maya = site.serve("").await;
     let tenant = site.tenant().await;
     let operator = site.key(&tenant, "OPERATOR").await;
+    let gateway = maya.url("gateway");
+    let platform = [
+        ("MAYA_TEST_GATEWAY", gateway.as_str()),
+        ("MAYA_TEST_ADMIN_KEY", tenant.api_key.as_str()),
+        ("MAYA_TEST_OPERATOR_KEY", operator.as_str()),
+    ];
+    script(name, &platform).await;
+}
 
+async fn script(script: &str, platform: &[(&str, &str)]) {
+    let chromium = on_path(&["chromium", "chromium-browser", "google-chrome"], "chromium");
+    let node = on_path(&["node"], "npm");
+    let modules = modules().await;
     let mut command = Command::new(node);
     command
         .arg(scripts().join(format!("{script}.mjs")))
-        .env("MAYA_TEST_GATEWAY", maya.url("gateway"))
-        .env("MAYA_TEST_ADMIN_KEY", &tenant.api_key)
-        .env("MAYA_TEST_OPERATOR_KEY", operator)
+        .envs(platform.iter().copied())
         .env("MAYA_TEST_CHROMIUM", chromium)
         .env("MAYA_TEST_MODULES", modules)
         .env("MAYA_TEST_SHOTS", shots())

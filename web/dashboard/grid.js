@@ -155,14 +155,14 @@ function paint(row, { item, depth, expandable, open, isNode }, index, selected) 
   put(row.label, isNode ? node.id : session ? shortId(session.interviewId || session.sessionId) : shortId(actor.name || actor.kind));
   put(cells.kind, isNode ? [node.zone, node.version].filter(Boolean).join(' ') : actor.kind);
   put(cells.phase, isNode ? node.state : actor.phase || '');
-  put(cells.waits, actor.waitsFor ? `→ ${actor.waitsFor.replaceAll('_', ' ')}` : actor.provider ? actor.provider.state : '');
+  put(cells.waits, isNode ? `${count(node.sessions ?? item.children.length)} sessions` : actor.waitsFor ? `→ ${actor.waitsFor.replaceAll('_', ' ')}` : actor.provider ? actor.provider.state : '');
   put(row.badge, busy);
   put(cells.age, isNode ? ago(node.startedAt).replace(' ago', '') || age(aged(item)) : age(aged(item)));
   put(cells.mailbox, count(f.mailbox));
   put(cells.oldest, oldest ? span(oldest) : '');
   put(cells.rate, rate(f.rate));
   put(cells.restarts, f.restarts ? String(f.restarts) : '');
-  put(cells.lag, session ? (session.audioLagMs >= 300 ? span(session.audioLagMs) : '0') : isNode ? `${count(node.sessions ?? item.children.length)} sess.` : '');
+  put(cells.lag, session ? (session.audioLagMs >= 300 ? span(session.audioLagMs) : '0') : '');
   put(cells.failure, f.failure ? `${ago(f.failure.at)} · ${f.failure.reason}` : '');
   mark(cells.oldest, oldest > 5_000 ? 'bad' : oldest > 1_000 ? 'warn' : '');
   mark(cells.lag, session && session.audioLagMs > 3_000 ? 'bad' : session && session.audioLagMs > 1_000 ? 'warn' : '');

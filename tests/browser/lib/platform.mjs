@@ -40,4 +40,5 @@ export async function approved({ minutes = 1 } = {}) {
 
 export const state = async (id) => (await call('GET', `/${id}`)).state;
 export const transcript = async (id) => (await call('GET', `/${id}/transcript`)).turns;
+export const audit = async (id) => (await call('GET', `/${id}/events?limit=200`)).items;
 export const cancel = (id) => call('POST', `/${id}/cancel`, { reason: 'the test is over' });

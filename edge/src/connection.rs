@@ -66,7 +66,7 @@ impl Connection {
             Verdict::Drop(reason) => return dropped(reason),
             Verdict::Tell(turn, sentence) => {
                 dropped("written");
-                return self.tell_written(turn, sentence);
+                return self.tell_written(turn, sentence, true);
             }
         }
         let session_id = self.session;
@@ -111,11 +111,11 @@ impl Connection {
     /// All of a sentence was written to the socket.
     pub(crate) fn written(&self, turn: TurnId, sentence: u32) {
         self.gate.lock().written(turn, sentence);
-        self.tell_written(turn, sentence);
+        self.tell_written(turn, sentence, false);
     }
 
-    fn tell_written(&self, turn_id: TurnId, sentence: u32) {
-        self.publisher.tell(CandidateBody::Written { turn_id, sentence });
+    fn tell_written(&self, turn_id: TurnId, sentence: u32, again: bool) {
+        self.publisher.tell(CandidateBody::Written { turn_id, sentence, again });
     }
 
     /// Queues a message of the edge's own.

@@ -89,11 +89,11 @@ pub enum CandidateBody {
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]
     Played { turn_id: TurnId, sentence: u32, played_ms: u64 },
-    /// The edge has written all of a sentence to this connection, now or before: whoever repeats it there is not heard.
-    /// It says nothing of the candidate's ear. Lost with its edge, at most the last one of a connection.
+    /// The edge has written all of a sentence to this connection, just now; or `again`, before, and has dropped its
+    /// repetition. It says nothing of the candidate's ear. A killed edge takes at most its last one with it.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]
-    Written { turn_id: TurnId, sentence: u32 },
+    Written { turn_id: TurnId, sentence: u32, again: bool },
 }
 
 impl CandidateMessage {

@@ -10,18 +10,18 @@ use crate::{
 #[rustfmt::skip]
 pub enum Action {
     // actors/src/placement
-    Look(Place), HandOver(Place), Released(Place), Claim(Place), Start(Place), PutOwner(Place),
-    FindHigherEpoch(Place), Nominate(Place), Assign(Place), FindSocket(Place),
+    Look(Place), HandOver(Place), Released(Place), Claim(Place), Start(Place), FindHigherEpoch(Place), Assign(Place),
+    FindSocket(Place),
     // actors/src/session
     Hear(Place), FencedWrite(Place), Recorded(Place), Word(Place), LetGo(Place), Silence(Place),
     // edge
     Deliver(Place), ReportWritten(Place), TakePartition(Place), RefreshSocket,
     // the candidate
     Speak, Join(Place),
-    // the registry's clock
-    LeaseRunsOut, ClaimAges, RegistryBack, RegistrySettles,
+    // the registry's clock, and the heartbeats
+    PutNode(Place), RecordAgesOut(Place), RegistryBack, RegistrySettles,
     // faults
-    Move, Crash(Place), Pause(Place), Wake(Place), CrashEdge(Place), Reread(Place), HearTwice(Place),
+    Move, Crash(Place), Pause(Place), Wake(Place), Fall(Place), CrashEdge(Place), Reread(Place), HearTwice(Place),
     EmptyRegistry, RegistryAway,
 }
 
@@ -42,10 +42,8 @@ impl Action {
             may(Self::Released(at), world.may_release(rules, at));
             may(Self::Claim(at), node.runs() && node.seen.is_some());
             may(Self::Start(at), node.runs() && node.claimed.is_some());
-            may(Self::PutOwner(at), world.may_put_owner(at));
             may(Self::FindHigherEpoch(at), world.may_find_higher_epoch(rules, at));
-            may(Self::Nominate(at), world.may_nominate(at));
-            may(Self::Assign(at), world.may_assign(at));
+            may(Self::Assign(at), world.may_assign(rules, at));
             may(Self::FindSocket(at), world.may_find_socket(rules, at));
             may(Self::Hear(at), world.may_hear(at));
             may(Self::FencedWrite(at), world.may_write(at));
@@ -57,6 +55,9 @@ impl Action {
             may(Self::ReportWritten(at), world.may_report(at));
             may(Self::TakePartition(at), world.may_take_partition(at));
             may(Self::Join(at), world.may_join(at));
+            may(Self::PutNode(at), world.may_put_node(at));
+            may(Self::RecordAgesOut(at), world.may_age_out(at));
+            may(Self::Fall(at), world.may_fall(at));
             may(Self::Crash(at), world.may_crash(at));
             may(Self::Pause(at), world.may_pause(at));
             may(Self::Wake(at), node.up && node.paused);
@@ -66,11 +67,9 @@ impl Action {
         }
         may(Self::Speak, world.may_speak(model.utterances));
         may(Self::RefreshSocket, world.may_refresh_socket());
-        may(Self::LeaseRunsOut, world.may_run_out());
-        may(Self::ClaimAges, world.may_age());
         may(Self::RegistryBack, !world.registry.up);
         may(Self::RegistrySettles, world.may_settle_registry());
-        may(Self::Move, world.may_move());
+        may(Self::Move, world.faults.moves > 0);
         may(Self::EmptyRegistry, world.may_lose_registry());
         may(Self::RegistryAway, world.may_lose_registry());
         enabled
@@ -84,6 +83,7 @@ impl Action {
             Move | Crash(_)
                 | Pause(_)
                 | Wake(_)
+                | Fall(_)
                 | CrashEdge(_)
                 | Reread(_)
                 | HearTwice(_)
@@ -101,10 +101,8 @@ impl Action {
             Self::Released(at) => world.release(at),
             Self::Claim(at) => world.claim(at),
             Self::Start(at) => world.start(rules, model.sentences, at),
-            Self::PutOwner(at) => world.put_owner(at),
             Self::FindHigherEpoch(at) => world.nodes[at as usize].session = None,
-            Self::Nominate(at) => world.nominate(at),
-            Self::Assign(at) => world.nodes[at as usize].nominee = world.given == at,
+            Self::Assign(at) => world.assign(at),
             Self::FindSocket(at) => {
                 let socket = world.registry.socket.expect("it is there");
                 world.speak_to(rules, at, socket);
@@ -121,11 +119,12 @@ impl Action {
             Self::RefreshSocket => world.registry.socket = Some(world.candidate.connection),
             Self::Speak => world.speak(),
             Self::Join(at) => world.join(at),
-            Self::LeaseRunsOut => world.run_out(),
-            Self::ClaimAges => world.row.fresh = false,
+            Self::PutNode(at) => world.registry.nodes[at as usize] = true,
+            Self::RecordAgesOut(at) => world.registry.nodes[at as usize] = false,
             Self::RegistryBack => world.registry_back(),
             Self::RegistrySettles => world.registry.settled = true,
             Self::Move => world.move_partition(),
+            Self::Fall(at) => world.fall(at),
             Self::Crash(at) => world.crash(at),
             Self::Pause(at) => world.pause(at),
             Self::Wake(at) => world.nodes[at as usize].paused = false,

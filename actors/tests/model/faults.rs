@@ -6,15 +6,10 @@ use crate::{
 };
 
 impl World {
-    pub fn may_move(&self) -> bool {
-        self.faults.moves > 0 && self.nodes[other(self.given) as usize].runs()
-    }
-
-    /// The node list changes: the partition is the other node's now. The one that had it does not know yet.
+    /// The node list changes: the partition is the other node's now. Neither knows yet.
     pub fn move_partition(&mut self) {
         self.faults.moves -= 1;
         self.given = other(self.given);
-        self.nodes[self.given as usize].nominee = true;
     }
 
     pub fn may_crash(&self, at: Place) -> bool {
@@ -23,7 +18,7 @@ impl World {
 
     pub fn crash(&mut self, at: Place) {
         self.faults.crashes -= 1;
-        self.lost_a_node = true;
+        self.lost_a_session = true;
         self.nodes[at as usize] = Node::default();
     }
 
@@ -34,8 +29,19 @@ impl World {
     /// SIGSTOP: it will go on one day as if nothing had been.
     pub fn pause(&mut self, at: Place) {
         self.faults.pauses -= 1;
-        self.lost_a_node = true;
+        self.lost_a_session = true;
         self.nodes[at as usize].paused = true;
+    }
+
+    pub fn may_fall(&self, at: Place) -> bool {
+        let node = &self.nodes[at as usize];
+        self.faults.falls > 0 && node.runs() && node.session.is_some()
+    }
+
+    pub fn fall(&mut self, at: Place) {
+        self.faults.falls -= 1;
+        self.lost_a_session = true;
+        self.nodes[at as usize].session = None;
     }
 
     pub fn may_crash_edge(&self, at: Place) -> bool {
@@ -73,56 +79,31 @@ impl World {
         self.faults.registry_losses > 0 && self.registry.up
     }
 
-    /// All records are gone: until the next heartbeats each node sees no other.
+    /// All records are gone: until the next heartbeats a node sees no other.
     pub fn empty_registry(&mut self) {
-        self.forget();
-        for node in self.nodes.iter_mut().filter(|node| node.runs()) {
-            node.nominee = true;
-        }
-    }
-
-    fn forget(&mut self) {
-        self.registry.owner = None;
+        self.registry.nodes = [false, false];
         self.registry.socket = None;
         self.registry.settled = false;
     }
 
     /// It answers again; what was not refreshed meanwhile has aged out.
     pub fn registry_back(&mut self) {
-        self.forget();
+        self.empty_registry();
         self.registry.up = true;
     }
 
-    /// A lease has passed since it answers: every owner that runs has renewed, every node has seen the list.
+    /// The heartbeat of a node that is not in the list.
+    pub fn may_put_node(&self, at: Place) -> bool {
+        self.registry.up && !self.registry.nodes[at as usize] && self.nodes[at as usize].runs()
+    }
+
+    /// Nobody refreshes its record.
+    pub fn may_age_out(&self, at: Place) -> bool {
+        self.registry.up && self.registry.nodes[at as usize] && !self.nodes[at as usize].runs()
+    }
+
+    /// A record's life has passed since it answers: every node that runs is in it.
     pub fn may_settle_registry(&self) -> bool {
-        let renewed = |at: Place| {
-            let node = &self.nodes[at as usize];
-            let owns = node.session.as_ref().is_some_and(|session| session.epoch == self.row.epoch);
-            !(node.runs() && owns) || self.registry.owner == Some((at, self.row.epoch))
-        };
-        let knows = |at: Place| !self.may_assign(at);
-        let all = |holds: &dyn Fn(Place) -> bool| holds(0) && holds(1);
-        self.registry.up && !self.registry.settled && all(&renewed) && all(&knows)
-    }
-
-    /// Nobody renews it.
-    pub fn may_run_out(&self) -> bool {
-        self.registry.up
-            && self.registry.owner.is_some_and(|(at, epoch)| {
-                let node = &self.nodes[at as usize];
-                !(node.runs() && node.session.as_ref().is_some_and(|session| session.epoch == epoch))
-            })
-    }
-
-    /// A lease has passed since the claim: whoever made it and runs has told the registry.
-    pub fn may_age(&self) -> bool {
-        let starting = |node: &Node| node.runs() && node.claimed.as_ref().is_some_and(|it| it.epoch == self.row.epoch);
-        self.row.fresh && !self.nodes.iter().any(starting)
-    }
-
-    pub fn run_out(&mut self) {
-        if let Some((_, epoch)) = self.registry.owner.take() {
-            self.registry.ran_out = self.registry.ran_out.max(epoch);
-        }
+        self.registry.up && !self.registry.settled && !self.may_put_node(0) && !self.may_put_node(1)
     }
 }

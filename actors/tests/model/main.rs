@@ -122,9 +122,21 @@ fn a_node_may_wake_after_the_next_owner_has_crashed() {
 }
 
 #[test]
+fn a_session_may_fall_while_its_partition_moves() {
+    let faults = Faults { moves: 1, falls: 1, ..Faults::default() };
+    Exploration::designed(1, 2, faults).holds();
+}
+
+#[test]
 fn the_registry_may_be_emptied_or_away_while_a_node_crashes() {
     let faults = Faults { crashes: 1, registry_losses: 1, ..Faults::default() };
     Exploration::designed(1, 1, faults).holds();
+}
+
+#[test]
+fn the_registry_may_be_emptied_or_away_while_the_partition_moves() {
+    let faults = Faults { moves: 1, registry_losses: 1, ..Faults::default() };
+    Exploration::designed(1, 2, faults).holds();
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use crate::{Exploration, properties::*, rules::Rules, world::Faults};
 
 /// No fault at all.
-const NONE: Faults = Faults { moves: 0, crashes: 0, pauses: 0, edge_crashes: 0, registry_losses: 0, rereads: 0 };
+const NONE: Faults =
+    Faults { moves: 0, crashes: 0, pauses: 0, edge_crashes: 0, registry_losses: 0, falls: 0, rereads: 0 };
 
 /// A rule is taken away; with these faults, one of these properties must break.
 fn without(take_away: impl Fn(&mut Rules), utterances: u8, sentences: u8, faults: Faults, breaks: &[&'static str]) {
@@ -88,30 +89,38 @@ fn an_edge_that_knows_neither_offsets_nor_sentences_repeats_what_is_read_again()
     without(take_away, 1, 1, faults, &[HEARD_ONCE]);
 }
 
+/// Either rule is enough; the first needs to know where the owner answers.
 #[test]
 fn an_emptied_registry_would_take_sessions_from_live_owners() {
-    let faults = Faults { registry_losses: 1, ..NONE };
-    without(|rules| rules.lease_needs_uptime = false, 1, 1, faults, &[KEPT]);
+    let faults = Faults { moves: 1, registry_losses: 1, ..NONE };
+    let take_away = |rules: &mut Rules| (rules.call_the_owner, rules.list_needs_uptime) = (false, false);
+    without(take_away, 1, 1, faults, &[KEPT]);
 }
 
-/// Who was stopped while two owners came and went renews its lease, and nobody takes the session over. Either rule is
-/// enough; the first also frees a session whose former owner is not reached.
+/// Who was stopped while two owners came and went believes that the session is its own.
 #[test]
-fn a_lease_of_a_lower_epoch_would_block_a_session() {
+fn a_former_owner_that_has_nothing_to_write_must_look_at_its_row() {
     let faults = Faults { crashes: 1, pauses: 1, ..NONE };
-    without(|rules| (rules.lease_by_epoch, rules.find_higher_epochs) = (false, false), 1, 1, faults, &[GOES_ON]);
+    without(|rules| rules.find_higher_epochs = false, 1, 1, faults, &[GOES_ON]);
 }
 
-/// Between its claim and its first lease an owner has nothing that others see.
+/// Its node lives and is not given the partition any more: nobody else would ever take it.
 #[test]
-fn a_claim_that_is_no_lease_is_taken_back_and_forth() {
-    let faults = Faults { moves: 1, ..NONE };
-    without(|rules| rules.claim_is_a_lease = false, 1, 1, faults, &[CALM]);
+fn a_session_that_fell_where_nobody_looks_for_it_would_be_lost() {
+    let faults = Faults { moves: 1, falls: 1, ..NONE };
+    without(|rules| rules.not_here_is_free = false, 1, 1, faults, &[GOES_ON]);
 }
 
+/// The first node that is back in it would be asked to take everything, and the others to give it.
 #[test]
-fn two_nodes_that_both_believe_to_be_given_a_partition_would_hand_it_over_for_ever() {
+fn an_emptied_registry_would_move_sessions_there_and_back() {
     let faults = Faults { registry_losses: 1, ..NONE };
+    without(|rules| rules.young_lists_wait = false, 1, 1, faults, &[CALM]);
+}
+
+#[test]
+fn two_nodes_with_different_lists_would_hand_a_session_over_for_ever() {
+    let faults = Faults { moves: 1, ..NONE };
     without(|rules| rules.owner_may_refuse = false, 1, 1, faults, &[CALM]);
 }
 

@@ -23,21 +23,25 @@ impl World {
         node.runs() && node.session.as_ref().is_some_and(|session| session.epoch == self.row.epoch)
     }
 
-    /// The row may be claimed without asking: never owned, our own, or its lease has run out.
+    /// The row may be claimed without asking: it is nobody's, our own, or its owner is lost.
     pub fn may_look(&self, rules: &Rules, at: Place) -> bool {
-        let lease_is_out = || {
-            let registry = &self.registry;
-            let is_fresh = rules.claim_is_a_lease && self.row.fresh;
-            let holds = |(_, epoch)| !rules.lease_by_epoch || epoch >= self.row.epoch;
-            let is_trusted = registry.settled || !rules.lease_needs_uptime;
-            registry.up && is_trusted && !is_fresh && !registry.owner.is_some_and(holds)
+        self.is_free_nominee(at) && self.row.owner.is_none_or(|owner| owner == at || self.is_lost(rules, owner))
+    }
+
+    /// Whether a node that is recorded as the owner counts as lost.
+    fn is_lost(&self, rules: &Rules, owner: Place) -> bool {
+        let registry = &self.registry;
+        let is_listed = registry.up && registry.nodes[owner as usize];
+        let is_known = if rules.call_the_owner {
+            !self.nodes[owner as usize].runs()
+        } else {
+            !rules.list_needs_uptime || (registry.up && registry.settled)
         };
-        self.is_free_nominee(at) && (self.row.owner.is_none_or(|owner| owner == at) || lease_is_out())
+        !is_listed && is_known
     }
 
     pub fn look(&mut self, at: Place) {
-        let owner = self.row.owner.filter(|owner| *owner != at);
-        if owner.is_some_and(|owner| self.owns(owner)) && self.registry.ran_out < self.row.epoch {
+        if self.row.owner.is_some_and(|owner| owner != at && self.owns(owner)) {
             self.violate(Violation::TakenFromALiveOwner);
         }
         self.see(at);
@@ -51,18 +55,22 @@ impl World {
     /// differ, two nodes would take a session from each other for ever.
     pub fn may_hand_over(&self, rules: &Rules, at: Place) -> bool {
         let owner = &self.nodes[other(at) as usize];
+        let gives = match &owner.session {
+            Some(session) => session.releasing.is_none(),
+            None => rules.not_here_is_free && owner.claimed.is_none(),
+        };
         self.is_free_nominee(at)
             && self.row.owner == Some(other(at))
             && owner.runs()
             && !(rules.owner_may_refuse && owner.nominee)
-            && owner.claimed.is_none()
-            && owner.session.as_ref().is_none_or(|session| session.releasing.is_none())
+            && gives
     }
 
     pub fn hand_over(&mut self, at: Place) {
         let epoch = self.row.epoch;
         match &mut self.nodes[other(at) as usize].session {
             Some(session) if session.epoch == epoch => session.releasing = Some(at),
+            // it does not live there (any more): the epoch makes it safe to take it
             _ => self.see(at),
         }
     }
@@ -83,15 +91,15 @@ impl World {
             })
     }
 
+    /// The last fenced write: the row is nobody's.
     pub fn release(&mut self, at: Place) {
         let session = self.nodes[at as usize].session.take().expect("it may release");
-        if self.registry.up && self.registry.owner == Some((at, session.epoch)) {
-            self.registry.owner = None;
-        }
-        self.registry.ran_out = self.registry.ran_out.max(session.epoch);
-        let by = session.releasing.expect("it was asked");
-        if self.row.epoch == session.epoch && self.is_free_nominee(by) {
-            self.see(by);
+        if self.row.epoch == session.epoch {
+            self.row.owner = None;
+            let by = session.releasing.expect("it was asked");
+            if self.is_free_nominee(by) {
+                self.see(by);
+            }
         }
     }
 
@@ -102,7 +110,6 @@ impl World {
         if seen.epoch == self.row.epoch {
             self.row.epoch += 1;
             self.row.owner = Some(at);
-            self.row.fresh = true;
             node.claimed = Some(Seen { epoch: self.row.epoch, ..seen });
         }
     }
@@ -132,11 +139,6 @@ impl World {
             talk,
             releasing: None,
         });
-        self.put_owner(at);
-        if self.nodes[at as usize].session.is_none() {
-            // between the claim and this another node claimed, and was told to the registry first
-            return;
-        }
         if let Some(socket) = self.registry.socket.filter(|_| self.registry.up) {
             self.speak_to(rules, at, socket);
         }
@@ -144,23 +146,6 @@ impl World {
             let session = self.nodes[at as usize].session.as_mut().expect("it was just made");
             session.safe = Some(from);
             session.journal.push_back(Entry::Position(from));
-        }
-    }
-
-    /// Whether the renewal of the lease changes anything.
-    pub fn may_put_owner(&self, at: Place) -> bool {
-        let node = &self.nodes[at as usize];
-        let changes = |epoch| self.registry.owner != Some((at, epoch));
-        node.runs() && self.registry.up && node.session.as_ref().is_some_and(|session| changes(session.epoch))
-    }
-
-    /// Renews the lease; where a higher epoch is recorded, the session stops.
-    pub fn put_owner(&mut self, at: Place) {
-        let node = &mut self.nodes[at as usize];
-        let Some(session) = node.session.as_ref().filter(|_| self.registry.up) else { return };
-        match self.registry.owner {
-            Some((_, epoch)) if epoch > session.epoch => node.session = None,
-            _ => self.registry.owner = Some((at, session.epoch)),
         }
     }
 
@@ -172,19 +157,23 @@ impl World {
             && node.session.as_ref().is_some_and(|session| session.epoch < self.row.epoch)
     }
 
-    /// The node that had the partition is not in the list any more.
-    pub fn may_nominate(&self, at: Place) -> bool {
-        self.given != at && self.nodes[at as usize].runs() && !self.nodes[self.given as usize].runs()
+    /// Whether the list that a node would see now gives it the partition; an empty one is as if it were alone.
+    fn is_given(&self, at: Place) -> bool {
+        match (self.registry.nodes[at as usize], self.registry.nodes[other(at) as usize]) {
+            (true, true) => self.given == at,
+            (_, false) => true,
+            (false, true) => false,
+        }
     }
 
-    pub fn nominate(&mut self, at: Place) {
-        self.given = at;
-        self.nodes[at as usize].nominee = true;
-    }
-
-    /// A node whose list is behind looks again.
-    pub fn may_assign(&self, at: Place) -> bool {
+    /// A node whose assignment is behind the list looks again; while the registry is away or young the last one stands.
+    pub fn may_assign(&self, rules: &Rules, at: Place) -> bool {
         let node = &self.nodes[at as usize];
-        node.runs() && node.nominee != (self.given == at) && self.registry.up
+        let is_trusted = self.registry.up && (self.registry.settled || !rules.young_lists_wait);
+        is_trusted && node.runs() && node.nominee != self.is_given(at)
+    }
+
+    pub fn assign(&mut self, at: Place) {
+        self.nodes[at as usize].nominee = self.is_given(at);
     }
 }

@@ -39,9 +39,9 @@ pub fn all() -> Vec<Property<Exploration>> {
         (CLEARED, |_, world| world.violation != Some(Violation::NotClearedBeforeRepeat)),
         (KEPT, |_, world| world.violation != Some(Violation::TakenFromALiveOwner)),
         (CALM, |model, world| {
-            // a node that wakes may be given back what it lost; with the registry, the first owner may be the wrong one
-            let Faults { moves, crashes, pauses, registry_losses, .. } = model.faults;
-            world.row.epoch <= 1 + moves + crashes + 2 * pauses + registry_losses
+            // a node that wakes may be given back what it lost
+            let Faults { moves, crashes, pauses, falls, .. } = model.faults;
+            world.row.epoch <= 1 + moves + crashes + 2 * pauses + falls
         }),
         (GOES_ON, |model, world| {
             let somebody_runs = world.nodes.iter().any(|node| node.runs());
@@ -52,11 +52,11 @@ pub fn all() -> Vec<Property<Exploration>> {
     all.into_iter().map(|(name, holds)| Property::always(name, holds)).collect()
 }
 
-/// All was said, recorded, and answered; with a node, the half of a reply that was not recorded yet may be lost.
+/// All was said, recorded, and answered; with a session, the half of a reply that was not recorded yet may be lost.
 fn is_done(model: &Exploration, world: &World) -> bool {
     let candidate = &world.candidate;
     let reply = model.utterances;
-    let sentences = if world.lost_a_node { world.recorded_sentences(reply) } else { model.sentences };
+    let sentences = if world.lost_a_session { world.recorded_sentences(reply) } else { model.sentences };
     let is_heard = |sentence| {
         let heard = candidate.whole.iter().chain(&candidate.before);
         heard.copied().any(|heard| heard == (reply, sentence))

@@ -25,12 +25,14 @@ pub struct Rules {
     pub skip_heard: bool,
     /// A sentence is let go once it is recorded.
     pub record_first: bool,
-    /// A lease counts as run out only if the registry has been up for longer than one.
-    pub lease_needs_uptime: bool,
-    /// A lease of a lower epoch than the row's is none.
-    pub lease_by_epoch: bool,
-    /// A row that was claimed less than a lease ago is owned, whatever the registry says.
-    pub claim_is_a_lease: bool,
+    /// A node that is not in the list is called, and lives if it answers.
+    pub call_the_owner: bool,
+    /// Where it is not called, a list counts only if the registry has been up for longer than a record lives.
+    pub list_needs_uptime: bool,
+    /// While the registry is younger than a record lives, the assignment before it stands.
+    pub young_lists_wait: bool,
+    /// A node that answers that a session does not live there has lost it.
+    pub not_here_is_free: bool,
     /// An owner whose own list gives it the partition hands nothing over.
     pub owner_may_refuse: bool,
     /// A session that sees a higher epoch in its row stops, even if it has nothing to write.
@@ -59,9 +61,10 @@ impl Rules {
             position_from_join: true,
             skip_heard: true,
             record_first: true,
-            lease_needs_uptime: true,
-            lease_by_epoch: true,
-            claim_is_a_lease: true,
+            call_the_owner: true,
+            list_needs_uptime: true,
+            young_lists_wait: true,
+            not_here_is_free: true,
             owner_may_refuse: true,
             find_higher_epochs: true,
             hand_over_whole_replies: true,

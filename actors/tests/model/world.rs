@@ -22,8 +22,6 @@ pub struct Row {
     pub owner: Option<Place>,
     pub epoch: Epoch,
     pub position: Option<Offset>,
-    /// It was claimed less than a lease ago, by the database's clock.
-    pub fresh: bool,
 }
 
 /// A recorded turn.
@@ -71,12 +69,11 @@ pub struct AgentMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Registry {
     pub up: bool,
-    /// It has been up, and not emptied, for longer than a lease.
+    /// It has been up, and not emptied, for longer than a node's record lives.
     pub settled: bool,
-    pub owner: Option<(Place, Epoch)>,
+    /// The nodes' records, kept by their heartbeats: a node's is the lease of all its sessions.
+    pub nodes: [bool; 2],
     pub socket: Option<Connection>,
-    /// The highest epoch whose lease ended as leases end: not renewed, or given up. For a property, not for the nodes.
-    pub ran_out: Epoch,
 }
 
 /// What waits to be written.
@@ -184,6 +181,8 @@ pub struct Faults {
     pub pauses: u8,
     pub edge_crashes: u8,
     pub registry_losses: u8,
+    /// A session's actor fails, and its node goes on.
+    pub falls: u8,
     /// Partitions of the way back read by both edges.
     pub rereads: u8,
 }
@@ -206,14 +205,14 @@ pub struct World {
     pub spoken: Vec<(Connection, CandidateBody)>,
     pub agent: Vec<AgentMessage>,
     pub registry: Registry,
-    /// The node that the node list gives the partition.
+    /// The node that a complete node list gives the partition.
     pub given: Place,
     pub nodes: [Node; 2],
     pub edges: [Edge; 2],
     pub candidate: Candidate,
     pub faults: Faults,
-    /// A node crashed or was paused: a reply that was half worded may be lost with it.
-    pub lost_a_node: bool,
+    /// A session was lost with its node, or fell: a reply that was half worded may be lost with it.
+    pub lost_a_session: bool,
     /// Where the newest owner began to speak to a connection: nothing of a lower epoch may pass after it.
     pub begun: Option<(Epoch, Connection, Offset)>,
     pub violation: Option<Violation>,
@@ -233,13 +232,13 @@ impl World {
             turns: Vec::new(),
             spoken: vec![(1, CandidateBody::Joined)],
             agent: Vec::new(),
-            registry: Registry { up: true, settled: true, owner: None, socket: Some(1), ran_out: 0 },
+            registry: Registry { up: true, settled: true, nodes: [true, true], socket: Some(1) },
             given: 0,
             nodes: [node(true), node(false)],
             edges: [held(0), held(1)],
             candidate: Candidate { edge: Some(edge), connection: 1, ..Candidate::default() },
             faults,
-            lost_a_node: false,
+            lost_a_session: false,
             begun: None,
             violation: None,
         }

@@ -66,6 +66,9 @@ pub enum RegistryError {
     /// Away, slow or answering nonsense; go on without it and try again.
     #[error("the registry is not available: {0}")]
     Unavailable(String),
+    /// The settings make no sense, or do not fit the server; an operator must act.
+    #[error("the registry cannot be used as configured: {0}")]
+    Invalid(String),
 }
 
 /// A write that only the newest epoch may make was refused by a newer one.

@@ -39,6 +39,8 @@ pub struct Kafka {
 pub struct Redis {
     /// Absent: the embedded registry.
     pub url: Option<Secret>,
+    /// PEM, for `rediss://`; absent: Mozilla's list.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[llm]`: one model for all agents, and what an agent has of its own.

@@ -21,6 +21,7 @@ impl Config {
         check.ports(roles);
         check.parts();
         check.kafka();
+        check.redis();
         check.numbers();
         if check.problems.is_empty() {
             Ok(Checked { warnings: check.warnings })
@@ -130,7 +131,7 @@ impl<'a> Check<'a> {
     fn parts(&mut self) {
         let config = self.config;
         self.scheme("database.url", &config.database.url, &["postgres", "postgresql"]);
-        self.scheme("redis.url", &config.redis.url, &["redis"]);
+        self.scheme("redis.url", &config.redis.url, &["redis", "rediss"]);
         self.scheme("mail.smtp_url", &config.mail.smtp_url, &["smtp", "smtps"]);
         if let Some(url) = &config.blobs.url
             && url.scheme() != "file"
@@ -207,6 +208,17 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn redis(&mut self) {
+        let redis = &self.config.redis;
+        let Some(file) = &redis.ca_file else { return };
+        if !redis.url.as_ref().is_some_and(|url| url.expose().starts_with("rediss://")) {
+            self.wrong("redis.ca_file", "goes with a rediss:// url only");
+        }
+        if !file.is_file() {
+            self.wrong("redis.ca_file", "is not a file");
+        }
+    }
+
     fn numbers(&mut self) {
         let config = self.config;
         let positive = [
@@ -273,6 +285,9 @@ mod tests {
         for key in ["kafka.sasl_password", "kafka.ca_file", "edge.listen", "database.url", "llm.planner.model"] {
             assert!(found.iter().any(|found| found == key), "{key} in {found:?}");
         }
+        let plain = [("MAYA_REDIS__URL", "redis://r"), ("MAYA_REDIS__CA_FILE", "/nowhere.pem")];
+        assert_eq!(keys(config(&plain).check(&Role::ALL)), ["redis.ca_file", "redis.ca_file"]);
+        assert!(config(&[("MAYA_REDIS__URL", "rediss://r")]).check(&Role::ALL).is_ok());
         let oauth = [("MAYA_KAFKA__BROKERS", "b:1"), ("MAYA_KAFKA__SASL_MECHANISM", "OAUTHBEARER")];
         assert!(config(&oauth).check(&Role::ALL).is_ok());
         let free = [("MAYA_EDGE__LISTEN", "127.0.0.1:0"), ("MAYA_GATEWAY__LISTEN", "127.0.0.1:0")];

@@ -10,7 +10,7 @@ use maya_protocol::{
         kafka::{KafkaBus, KafkaSettings},
     },
     clock::SharedClock,
-    registry::{SharedRegistry, embedded::EmbeddedRegistry, redis::RedisRegistry},
+    registry::{RegistryError, SharedRegistry, embedded::EmbeddedRegistry, redis::RedisRegistry},
 };
 use maya_store::{Store, StoreSettings};
 use std::sync::Arc;
@@ -33,11 +33,18 @@ pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Conn
     let bus = bus?;
     bus.ensure_topics(config.startup.create_topics).await.context("the bus's topics")?;
     let registry: SharedRegistry = match &config.redis.url {
-        Some(url) => Arc::new(RedisRegistry::connect(url.expose(), config.environment()).context("redis")?),
+        Some(url) => Arc::new(redis(url.expose(), config).context("redis")?),
         None => Arc::new(EmbeddedRegistry::new(clock)),
     };
     registry.check().await.context("the registry")?;
     Ok(Connected { store, bus, registry, postgres })
+}
+
+fn redis(url: &str, config: &Config) -> Result<RedisRegistry, RegistryError> {
+    match &config.redis.ca_file {
+        Some(file) => RedisRegistry::connect_trusting(url, file, config.environment()),
+        None => RedisRegistry::connect(url, config.environment()),
+    }
 }
 
 /// The configured database, or the private one; migrated where that is wanted, and refused where row-level security

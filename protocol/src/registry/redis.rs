@@ -2,6 +2,7 @@
 
 mod keys;
 mod scripts;
+mod tls;
 
 use super::{Fenced, NodeRecord, OwnerRecord, Rate, Registry, RegistryError, SocketRecord};
 use crate::{
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use keys::Keys;
 use scripts::{Call, Scripts};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{future::Future, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 /// How long one answer of Redis may take; a live session goes on without it after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -34,8 +35,18 @@ pub struct RedisRegistry {
 impl RedisRegistry {
     /// Prepares the connection for the environment `env`; connects at the first call, for Redis may come and go
     /// ([`Registry::check`] tells). Fails for a URL that makes no sense. Must be called within a runtime.
+    ///
+    /// `rediss://` speaks TLS, and trusts Mozilla's list of authorities.
     pub fn connect(url: &str, env: &str) -> Result<Self, RegistryError> {
-        let client = Client::open(url).map_err(unavailable)?;
+        Self::with(Client::open(url).map_err(invalid)?, env)
+    }
+
+    /// The same with `rediss://` alone, trusting the authorities of that file (PEM) and no others.
+    pub fn connect_trusting(url: &str, ca_file: &Path, env: &str) -> Result<Self, RegistryError> {
+        Self::with(tls::client(url, ca_file)?, env)
+    }
+
+    fn with(client: Client, env: &str) -> Result<Self, RegistryError> {
         // One retry: whoever waits for a new connection has no time for more, and the next call tries again.
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
@@ -43,7 +54,7 @@ impl RedisRegistry {
             .set_max_delay(Duration::from_millis(50))
             .set_connection_timeout(Some(RESPONSE_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?;
+        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(invalid)?;
         Ok(Self { connection, keys: Keys::new(env), scripts: Scripts::default() })
     }
 
@@ -66,7 +77,14 @@ async fn within<T>(call: impl Future<Output = RedisResult<T>>) -> Result<T, Regi
 }
 
 fn unavailable(error: ::redis::RedisError) -> RegistryError {
-    RegistryError::Unavailable(error.to_string())
+    match tls::is_untrusted(&error) {
+        true => RegistryError::Invalid(format!("the server's certificate is not trusted: {error}")),
+        false => RegistryError::Unavailable(error.to_string()),
+    }
+}
+
+fn invalid(error: ::redis::RedisError) -> RegistryError {
+    RegistryError::Invalid(error.to_string())
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, RegistryError> {

@@ -63,6 +63,10 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $test() { super::$test(&crate::registry_redis::Redis::start().await).await; })*
         }
+        mod redis_tls {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() { super::$test(&crate::registry_redis::Redis::start_tls().await).await; })*
+        }
     };
 }
 contract! {

@@ -20,13 +20,19 @@ const BOUND: Duration = Duration::from_millis(600);
 pub struct Redis {
     registry: SharedRegistry,
     env: String,
+    server: &'static maya_testkit::Redis,
 }
 
 impl Redis {
     pub async fn start() -> Self {
-        let env = unique("test");
-        let registry = RedisRegistry::connect(&maya_testkit::redis().await.url(), &env).unwrap();
-        Self { registry: Arc::new(registry), env }
+        let (env, server) = (unique("test"), maya_testkit::redis().await);
+        let registry = RedisRegistry::connect(&server.url(), &env).unwrap();
+        Self { registry: Arc::new(registry), env, server }
+    }
+    pub async fn start_tls() -> Self {
+        let (env, server) = (unique("test"), maya_testkit::redis_tls().await);
+        let registry = RedisRegistry::connect_trusting(&server.url(), server.ca_file(), &env).unwrap();
+        Self { registry: Arc::new(registry), env, server }
     }
 }
 
@@ -40,8 +46,7 @@ impl Engine for Redis {
     }
     /// Our environment alone: other tests use the same server.
     async fn lose_everything(&self) {
-        let client = redis::Client::open(maya_testkit::redis().await.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = self.server.client().get_multiplexed_async_connection().await.unwrap();
         let pattern = format!("maya:{}:*", self.env);
         let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
         for key in keys {
@@ -57,8 +62,8 @@ fn owner() -> OwnerRecord {
 async fn unavailable_in_time(registry: &RedisRegistry) {
     for _ in 0..3 {
         let started = Instant::now();
-        let RegistryError::Unavailable(_) =
-            registry.put_owner(SessionId::fresh(), &owner(), Duration::from_secs(1)).await.unwrap_err();
+        let error = registry.put_owner(SessionId::fresh(), &owner(), Duration::from_secs(1)).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Unavailable(_)), "{error}");
         assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
         assert!(registry.check().await.is_err());
     }
@@ -83,7 +88,52 @@ async fn a_wrong_password_is_unavailable_and_not_shown() {
 
 #[tokio::test]
 async fn a_url_that_makes_no_sense_is_refused() {
-    assert!(RedisRegistry::connect("http://x", "test").is_err());
+    assert!(matches!(RedisRegistry::connect("http://x", "test"), Err(RegistryError::Invalid(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_authority_is_not_ours_is_refused_with_the_reason() {
+    let (server, other) = tokio::join!(maya_testkit::Redis::start_tls(), maya_testkit::Redis::start_tls());
+    let wrong = RedisRegistry::connect_trusting(&server.url(), other.ca_file(), "test").unwrap();
+    let unknown = RedisRegistry::connect(&server.url(), "test").unwrap();
+    for registry in [wrong, unknown] {
+        let error = registry.check().await.unwrap_err();
+        assert!(matches!(error, RegistryError::Invalid(_)), "{error}");
+        assert!(error.to_string().contains("not trusted"), "{error}");
+    }
+    let right = RedisRegistry::connect_trusting(&server.url(), server.ca_file(), "test").unwrap();
+    right.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_holds_no_authority_is_refused_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for ca_file in [folder.path().join("absent"), file("empty", ""), file("text", "certificate"), file("cut", cut)] {
+        let refused = RedisRegistry::connect_trusting("rediss://127.0.0.1:1", &ca_file, "test");
+        assert!(matches!(refused, Err(RegistryError::Invalid(_))), "{}", ca_file.display());
+    }
+    let server = maya_testkit::redis_tls().await;
+    let in_clear = server.url().replace("rediss://", "redis://");
+    assert!(matches!(
+        RedisRegistry::connect_trusting(&in_clear, server.ca_file(), "test"),
+        Err(RegistryError::Invalid(_))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_speak_tls_is_unavailable_in_time() {
+    let ca_file = maya_testkit::redis_tls().await.ca_file();
+    let plain = maya_testkit::redis().await.url().replace("redis://", "");
+    for address in [plain, nobody().await, faulty(Fault::Hang).await, faulty(Fault::Reset).await] {
+        let registry = RedisRegistry::connect_trusting(&format!("rediss://{address}"), ca_file, "test").unwrap();
+        unavailable_in_time(&registry).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
 //! A real Kafka (KRaft), as children of the test process: one broker, or several that replicate.
 
-mod certificate;
 mod cluster;
 
 pub use cluster::KafkaCluster;
 
 use crate::{
+    certificate,
     wait::eventually,
     workspace::{self, Scratch, free_ports},
 };
@@ -56,7 +56,7 @@ impl Kafka {
         let data = Scratch::new();
         let [plaintext, controller, sasl_ssl] = free_ports();
         let certificate = certificate::write(data.path());
-        let config = config(plaintext, controller, sasl_ssl, &data, &certificate.broker_pem);
+        let config = config(plaintext, controller, sasl_ssl, &data, &certificate.server_pem);
         fs::write(data.path().join("broker.properties"), config).expect("our own folder can be written");
         let mut kafka = Self {
             plaintext: format!("127.0.0.1:{plaintext}"),

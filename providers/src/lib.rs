@@ -1,9 +1,10 @@
 //! What thinks, hears and speaks: the seams, and what stands behind them.
 //!
-//! Seams: [`stt`], [`llm`], [`tts`], [`embed`], [`vad`]; blobs go through `object_store`'s own trait.
+//! Seams: [`stt`], [`llm`], [`tts`], [`embed`], [`vad`]; [`blobs`] go through `object_store`'s own trait.
 //! Behind them: [`local`] (models on this machine), [`openai`] (any compatible endpoint), [`plan_follower`]
 //! (a deterministic interviewer, honest in its name), [`testing`] (scripted, with faults).
 
+pub mod blobs;
 pub mod embed;
 pub mod error;
 pub mod llm;

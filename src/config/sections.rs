@@ -193,7 +193,7 @@ pub struct Mail {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blobs {
-    /// `file:`; absent: a folder under the data dir.
+    /// `file:` or `gs:`; absent: a folder under the data dir.
     pub url: Option<Url>,
 }
 

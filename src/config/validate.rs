@@ -134,9 +134,9 @@ impl<'a> Check<'a> {
         self.scheme("redis.url", &config.redis.url, &["redis", "rediss"]);
         self.scheme("mail.smtp_url", &config.mail.smtp_url, &["smtp", "smtps"]);
         if let Some(url) = &config.blobs.url
-            && url.scheme() != "file"
+            && !["file", "gs"].contains(&url.scheme())
         {
-            self.wrong("blobs.url", "must begin with file://");
+            self.wrong("blobs.url", "must begin with file:// or gs://");
         }
         for (key, url) in [
             ("edge.public_url", &config.edge.public_url),

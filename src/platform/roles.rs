@@ -2,7 +2,7 @@
 
 use super::{Senses, connect::Connected, front::Front, heartbeat::Load};
 use crate::config::{Config, Keys, Mail, Role};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::{Router, http::StatusCode, routing::get};
 use futures::future::BoxFuture;
 use maya_actors::{
@@ -25,8 +25,8 @@ use maya_protocol::{
     rpc::{PeerHandler, Peers, Roles},
     tree::{Known, NodeState, NodeView, TreeChanges},
 };
+use maya_providers::blobs::{self, SharedBlobs};
 use maya_store::inbox::{self, Handler};
-use object_store::{ObjectStore, local::LocalFileSystem};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -259,16 +259,12 @@ impl Start<'_> {
         Ok(())
     }
 
-    fn blobs(&self) -> anyhow::Result<Arc<dyn ObjectStore>> {
-        let folder = match &self.config.blobs.url {
-            None => self.config.data_dir.join("blobs"),
-            Some(url) if url.scheme() == "file" => {
-                url.to_file_path().map_err(|()| anyhow::anyhow!("blobs.url is not a folder"))?
-            }
-            Some(url) => bail!("blobs.url: this build keeps blobs in file: folders, not in {}:", url.scheme()),
+    fn blobs(&self) -> anyhow::Result<SharedBlobs> {
+        let opened = match &self.config.blobs.url {
+            None => blobs::folder(&self.config.data_dir.join("blobs")),
+            Some(url) => blobs::open(url),
         };
-        std::fs::create_dir_all(&folder).with_context(|| format!("the blob folder {}", folder.display()))?;
-        Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?))
+        opened.context("blobs.url")
     }
 
     fn readiness(&self) -> maya_gateway::Readiness {

@@ -21,13 +21,15 @@ pub enum Part {
     MiniLm,
     /// Voice activity and end of turn: `silero_vad.onnx`, `smart-turn.onnx`.
     Turn,
+    /// A small language model: `model.gguf`.
+    Llm,
     /// The tests' Kafka broker: its jars.
     Kafka,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Part; 8] = [
+    pub const ALL: [Part; 9] = [
         Part::Postgres,
         Part::OnnxRuntime,
         Part::Moonshine,
@@ -35,11 +37,17 @@ impl Part {
         Part::Kokoro,
         Part::MiniLm,
         Part::Turn,
+        Part::Llm,
         Part::Kafka,
     ];
     /// What one process needs to hold an interview on this machine.
     pub const INTERVIEW: [Part; 7] =
         [Part::Postgres, Part::OnnxRuntime, Part::Moonshine, Part::Piper, Part::Kokoro, Part::MiniLm, Part::Turn];
+
+    /// Whether only who asks for it by name gets it: it is large, and not every build can use it.
+    pub fn is_optional(self) -> bool {
+        self == Part::Llm
+    }
 
     /// The name on the command line, in the manifest and in the cache.
     pub fn name(self) -> &'static str {
@@ -51,6 +59,7 @@ impl Part {
             Part::Kokoro => "kokoro",
             Part::MiniLm => "minilm",
             Part::Turn => "turn",
+            Part::Llm => "llm",
             Part::Kafka => "kafka",
         }
     }

@@ -67,11 +67,7 @@ pub fn folder(path: &Path) -> Result<SharedBlobs, BlobsError> {
 }
 
 /// Opens `gs://bucket/prefix`, with credentials and address as the builder has them.
-pub fn bucket(
-    url: &Url,
-    builder: GoogleCloudStorageBuilder,
-    patience: &Patience,
-) -> Result<SharedBlobs, BlobsError> {
+pub fn bucket(url: &Url, builder: GoogleCloudStorageBuilder, patience: &Patience) -> Result<SharedBlobs, BlobsError> {
     // whoever comes first installs it; a second time is no error
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = || BlobsError::Place(url.clone());
@@ -86,8 +82,7 @@ pub fn bucket(
         .with_timeout_disabled()
         .with_connect_timeout(patience.connect)
         .with_read_timeout(patience.read);
-    let retry =
-        RetryConfig { max_retries: patience.retries, retry_timeout: patience.retry, ..RetryConfig::default() };
+    let retry = RetryConfig { max_retries: patience.retries, retry_timeout: patience.retry, ..RetryConfig::default() };
     let bucket: GoogleCloudStorage =
         builder.with_bucket_name(name).with_client_options(client).with_retry(retry).build()?;
     let prefix = object_store::path::Path::from_url_path(url.path()).map_err(|_| place())?;

@@ -1,5 +1,8 @@
 //! The seam to what thinks: a prompt in, tokens or JSON out.
 
+pub(crate) mod schema;
+pub(crate) mod thoughts;
+
 use crate::ProviderError;
 use async_trait::async_trait;
 use futures::stream::BoxStream;

@@ -4,6 +4,8 @@
 //! the rest works on. [`LocalSenses::load`] is the door.
 
 mod kokoro;
+#[cfg_attr(not(feature = "local-llm"), allow(dead_code, reason = "all but the engine is built and tested everywhere"))]
+mod llm;
 mod load;
 mod minilm;
 mod moonshine;
@@ -18,6 +20,7 @@ mod voice_choice;
 mod worker;
 
 pub use kokoro::{Kokoro, KokoroVoice};
+pub use llm::{LlmOptions, LocalLlm};
 pub use load::{LocalOptions, LocalSenses, MissingSense, ModelPaths, Sense};
 pub use minilm::MiniLm;
 pub use moonshine::Moonshine;

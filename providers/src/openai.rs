@@ -3,13 +3,11 @@
 //! Chat completions only, by streaming (server-sent events) or as JSON against a schema. Time-outs are told apart:
 //! to connect, to the first token, between tokens. Error messages carry no prompt, no answer, no URL and no key.
 
-mod schema;
 mod sse;
-mod thoughts;
 
 use crate::{
     ProviderError,
-    llm::{LanguageModel, LlmRequest, Message, Role, TokenStream},
+    llm::{LanguageModel, LlmRequest, Message, Role, TokenStream, schema, thoughts},
 };
 use async_trait::async_trait;
 use futures::{StreamExt, stream};

@@ -47,7 +47,11 @@ pub struct Redis {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Llm {
-    /// Of an OpenAI-compatible endpoint; absent: the plan follower.
+    /// Where it thinks; see [`Llm::of`].
+    pub kind: Option<ModelKind>,
+    /// GGUF, for `local`; absent: the small model that is fetched.
+    pub file: Option<PathBuf>,
+    /// Of an OpenAI-compatible endpoint.
     pub url: Option<Url>,
     /// As the endpoint names it.
     pub model: Option<String>,
@@ -65,6 +69,8 @@ pub struct Llm {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
+    /// Where it thinks.
+    pub kind: Option<ModelKind>,
     /// Of an OpenAI-compatible endpoint.
     pub url: Option<Url>,
     /// As the endpoint names it.
@@ -308,6 +314,18 @@ pub enum MayaVoice {
     Piper,
 }
 
+/// Where a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Nowhere: the deterministic engine thinks alone.
+    None,
+    /// Behind an OpenAI-compatible endpoint.
+    OpenAi,
+    /// On this machine.
+    Local,
+}
+
 /// An agent that thinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -318,8 +336,8 @@ pub enum Agent {
 }
 
 impl Llm {
-    /// An agent's model in effect: its own, and the common one for what it does not name. A key goes only to the
-    /// endpoint it was given for.
+    /// An agent's model in effect: its own, and the common one for what it does not name. A URL alone means an endpoint;
+    /// nothing at all means no model. A key goes only to the endpoint it was given for.
     pub fn of(&self, agent: Agent) -> Model {
         let own = match agent {
             Agent::Planner => &self.planner,
@@ -327,7 +345,10 @@ impl Llm {
             Agent::Assessor => &self.assessor,
         };
         let elsewhere = own.url.is_some() && own.url != self.url;
+        let endpoint = |url: &Option<Url>| url.as_ref().map(|_| ModelKind::OpenAi);
+        let kind = own.kind.or_else(|| endpoint(&own.url)).or(self.kind).or_else(|| endpoint(&self.url));
         Model {
+            kind: Some(kind.unwrap_or(ModelKind::None)),
             url: own.url.clone().or_else(|| self.url.clone()),
             model: own.model.clone().or_else(|| self.model.clone()),
             api_key: own.api_key.clone().or_else(|| if elsewhere { None } else { self.api_key.clone() }),

@@ -1,5 +1,7 @@
 //! What no single key shows: settings that do not go together, found before a port is bound.
 
+mod models;
+
 use super::{Config, ConfigErrors, Problem, Role, SaslMechanism, Secret};
 use std::collections::HashMap;
 
@@ -20,6 +22,7 @@ impl Config {
         check.environment(roles);
         check.ports(roles);
         check.parts();
+        check.models();
         check.kafka();
         check.redis();
         check.numbers();
@@ -148,17 +151,6 @@ impl<'a> Check<'a> {
         ] {
             if url.as_ref().is_some_and(|url| !["http", "https"].contains(&url.scheme())) {
                 self.wrong(key, "must begin with http:// or https://");
-            }
-        }
-        let agents = [
-            ("llm.planner", super::Agent::Planner),
-            ("llm.interviewer", super::Agent::Interviewer),
-            ("llm.assessor", super::Agent::Assessor),
-        ];
-        for (key, agent) in agents {
-            let model = config.llm.of(agent);
-            if model.url.is_some() && model.model.is_none() {
-                self.wrong(&format!("{key}.model"), "is needed with llm.url (or set llm.model)");
             }
         }
         if config.auth.jwt_secret.is_some() && config.auth.jwks_url.is_some() {

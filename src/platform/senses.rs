@@ -1,6 +1,7 @@
 //! What this process hears, speaks and thinks with. A sense that cannot be had is said, with what to do; the rest serves.
 
 mod absent;
+mod thinking;
 
 use crate::config::{Agent, Config, MayaVoice, Role, VoiceKind};
 use absent::{NoEar, NoJudge, NoVoice};
@@ -11,8 +12,6 @@ use maya_providers::{
     embed::Embedder,
     llm::LanguageModel,
     local::{LocalOptions, LocalSenses, ModelPaths, VoiceChoice},
-    openai::{OpenAi, OpenAiSettings},
-    plan_follower::PlanFollower,
     stt::SpeechToText,
     testing::{EnergyVad, HashEmbedder, ModemStt, ModemTts, ScriptedEndOfTurn},
     tts::TextToSpeech,
@@ -22,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use thinking::Models;
 
 /// The senses of this process.
 pub struct Senses {
@@ -43,26 +43,28 @@ impl Senses {
     /// Loads what the roles need; fetches what is not in the cache.
     pub async fn load(config: &Config, roles: &[Role], clock: SharedClock) -> Self {
         match config.voices.kind {
-            VoiceKind::Scripted => Self::scripted(config),
+            VoiceKind::Scripted => Self::scripted(config, roles).await,
             VoiceKind::Local => Self::local(config, roles, clock).await,
         }
     }
 
-    fn scripted(config: &Config) -> Self {
+    async fn scripted(config: &Config, roles: &[Role]) -> Self {
+        let models = Models::load(config, roles).await;
         let interview = InterviewSenses {
             hears: Arc::new(ModemStt::default()),
             speaks: Arc::new(ModemTts::default()),
             notices: Arc::new(EnergyVad),
             judges: Arc::new(ScriptedEndOfTurn::default()),
-            thinks: interviewer(config),
+            thinks: models.interviewer(),
         };
+        let scripted = "hearing and voices are scripted: text as tones, and back".to_owned();
         Self {
             interview,
             embedder: Some(Arc::new(HashEmbedder::default())),
-            plans: model(config, Agent::Planner),
-            judges: model(config, Agent::Assessor),
+            plans: models.of(Agent::Planner),
+            judges: models.of(Agent::Assessor),
             second_voice: None,
-            report: vec!["hearing and voices are scripted: text as tones, and back".to_owned()],
+            report: [scripted].into_iter().chain(models.missing).collect(),
         }
     }
 
@@ -92,6 +94,7 @@ impl Senses {
             }
         }
         let folder = |name: &str| folders.iter().find(|(part, _)| *part == name).map(|(_, folder)| folder.clone());
+        let models = Models::load(config, roles).await;
         let chosen = config.data_dir.join("voice");
         let options = LocalOptions {
             voice: match config.voices.maya {
@@ -124,14 +127,15 @@ impl Senses {
             // loudness is a poor judge of speech, and better than deafness
             notices: local.vad.unwrap_or_else(|| Arc::new(EnergyVad) as Arc<dyn VoiceActivity>),
             judges: local.end_of_turn.unwrap_or_else(|| Arc::new(NoJudge) as Arc<dyn EndOfTurn>),
-            thinks: interviewer(config),
+            thinks: models.interviewer(),
         };
         report.push(format!("Thinking: {}", interview.thinks.name()));
+        report.extend(models.missing.iter().cloned());
         Self {
             interview,
             embedder: local.embedder,
-            plans: model(config, Agent::Planner),
-            judges: model(config, Agent::Assessor),
+            plans: models.of(Agent::Planner),
+            judges: models.of(Agent::Assessor),
             second_voice: local.second_voice,
             report,
         }
@@ -144,23 +148,5 @@ fn remembered(file: &Path) -> VoiceChoice {
         Ok("kokoro") => VoiceChoice::Kokoro,
         Ok("piper") => VoiceChoice::Piper,
         _ => VoiceChoice::Auto,
-    }
-}
-
-fn interviewer(config: &Config) -> Arc<dyn LanguageModel> {
-    model(config, Agent::Interviewer).unwrap_or_else(|| Arc::new(PlanFollower))
-}
-
-/// An agent's configured model.
-fn model(config: &Config, agent: Agent) -> Option<Arc<dyn LanguageModel>> {
-    let configured = config.llm.of(agent);
-    let (url, model) = configured.url.zip(configured.model)?;
-    let key = configured.api_key.map(|key| key.expose().to_owned());
-    match OpenAi::new(OpenAiSettings::new(url.as_str(), model, key)) {
-        Ok(model) => Some(Arc::new(model)),
-        Err(error) => {
-            tracing::error!(error = %error, "a configured model cannot be used");
-            None
-        }
     }
 }

@@ -49,6 +49,7 @@ fn describe() {
     );
     metrics::describe_counter!("maya_stt_stream_failures_total", "Recogniser streams that died and were replaced");
     metrics::describe_counter!("maya_llm_failures_total", "Replies that an engine did not word");
+    metrics::describe_counter!("maya_local_llm_tokens_total", "Tokens that this machine's model read and wrote");
     metrics::describe_counter!("maya_sentences_without_voice_total", "Sentences shown without audio");
     metrics::describe_counter!("maya_journal_retries_total", "Writes that waited for the database");
     metrics::describe_counter!("maya_agent_messages_dropped_total", "Messages to candidates that the bus did not take");

@@ -1,4 +1,4 @@
-//! Fetches parts without building all of maya: `maya-fetch [--plan] [PART]...` (all of them when none is named).
+//! Fetches parts without building all of maya: `maya-fetch [--plan] [PART]...` (when none is named, all that are not optional).
 
 use maya_embedded::{Cache, Part};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
         }
     }
     if parts.is_empty() {
-        parts = Part::ALL.to_vec();
+        parts = Part::ALL.into_iter().filter(|part| !part.is_optional()).collect();
     }
     let cache = Cache::from_env();
     if plan {

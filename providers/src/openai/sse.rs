@@ -1,7 +1,7 @@
 //! Tokens out of server-sent events, however the bytes are cut.
 
-use super::{broken, filtered, garbage, thoughts::Thoughts};
-use crate::ProviderError;
+use super::{broken, filtered, garbage};
+use crate::{ProviderError, llm::thoughts::Thoughts};
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::Response;

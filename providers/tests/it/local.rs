@@ -42,7 +42,7 @@ pub const LINES: [&str; 22] = [
 ];
 
 /// The cache's folder: `MAYA_CACHE_DIR`, or `.maya/cache` of the repository.
-fn cache() -> Cache {
+pub fn cache() -> Cache {
     match std::env::var_os("MAYA_CACHE_DIR") {
         Some(dir) => Cache::at(dir),
         None => Cache::at(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.maya/cache")),

@@ -1,3 +1,4 @@
 //! What only real parts can prove.
 
+mod llm;
 mod local;

@@ -4,7 +4,7 @@ const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
 /// A whole answer without the thoughts it begins with.
-pub(super) fn without(text: &str) -> &str {
+pub(crate) fn without(text: &str) -> &str {
     match text.trim_start().strip_prefix(OPEN) {
         Some(thinking) => thinking.split_once(CLOSE).map_or("", |(_, answer)| answer.trim_start()),
         None => text,
@@ -13,14 +13,14 @@ pub(super) fn without(text: &str) -> &str {
 
 /// The same for an answer in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Thoughts {
+pub(crate) struct Thoughts {
     held: String,
     answering: bool,
 }
 
 impl Thoughts {
     /// What of the next piece belongs to the answer.
-    pub(super) fn spoken(&mut self, piece: &str) -> Option<String> {
+    pub(crate) fn spoken(&mut self, piece: &str) -> Option<String> {
         if self.answering {
             return Some(piece.to_owned()).filter(|piece| !piece.is_empty());
         }
@@ -31,7 +31,7 @@ impl Thoughts {
         if undecided || thinking { None } else { self.rest() }
     }
     /// What was held back and belongs to the answer after all.
-    pub(super) fn rest(&mut self) -> Option<String> {
+    pub(crate) fn rest(&mut self) -> Option<String> {
         if self.answering {
             return None;
         }

@@ -1,10 +1,10 @@
-//! The part of JSON Schema that our own schemas use, checked on what a server says fits: servers differ in how
+//! The part of JSON Schema that our own schemas use, checked on what a server or a grammar says fits: they differ in how
 //! strictly they hold a model to it.
 
 use serde_json::Value;
 
 /// Where a document does not fit, as a path that names no content; none where it does.
-pub(super) fn mismatch(document: &Value, schema: &Value) -> Option<String> {
+pub(crate) fn mismatch(document: &Value, schema: &Value) -> Option<String> {
     check(document, schema, "$")
 }
 

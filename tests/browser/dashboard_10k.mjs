@@ -122,7 +122,14 @@ await run(async () => {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await eventually('its history is read', async () => (await page.getByTestId('history').innerText()).includes('no progress'));
+  await page.keyboard.press('Escape');
+  await page.getByTestId('grid').press('Home');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await until('the history again', async () => (await page.getByTestId('history').innerText()).includes('no progress'));
   await page.getByTestId('grid').focus();
+  await shot(page, 'wide-dashboard-detail');
   await page.getByTestId('do-end').click();
   check(await page.evaluate(() => document.activeElement.id) === 'confirm-reason', 'the reason has the focus');
   await shot(page, 'wide-dashboard-confirm');

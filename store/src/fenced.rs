@@ -4,7 +4,7 @@
 //! under the epoch, so that a later owner waits for the commit and a stale one writes nothing. A commit whose answer is
 //! lost may have happened: the row keeps the batch's number, and whoever tries again asks for it first.
 
-use crate::{Store, StoreError, TenantTx, outbox::headers_to_json, placements::LogPosition};
+use crate::{Store, StoreError, TenantTx, outbox::headers_to_json, placements::LogPosition, planted};
 use chrono::{DateTime, Utc};
 use maya_protocol::{
     event::{Event, TurnRecorded},
@@ -71,7 +71,7 @@ impl Writes {
 
     /// Moves the session's position: all before it is recorded or judged silence.
     pub fn position(&mut self, position: &LogPosition) -> &mut Self {
-        self.position = Some(position.clone());
+        self.position = Some(LogPosition { offset: position.offset + planted::ahead(), ..position.clone() });
         self
     }
 
@@ -128,7 +128,7 @@ impl FencedTx {
         let (turns, events) = (&writes.turns, &writes.events);
         let speaker = |turn: &Turn| if turn.speaker == Speaker::Maya { "MAYA" } else { "CANDIDATE" };
         let position = writes.position.as_ref();
-        let row = sqlx::query(WRITE)
+        let row = sqlx::query(planted::fence(WRITE))
             .bind(session.0)
             .bind(epoch.0 as i64)
             .bind(self.batch.0)

@@ -9,6 +9,7 @@ pub mod fenced;
 pub mod inbox;
 pub mod outbox;
 pub mod placements;
+mod planted;
 pub mod pool;
 pub mod sessions;
 pub mod supervision;

@@ -1,6 +1,10 @@
 //! From the bus into the inbox: durable there before the offset moves.
 
-use crate::{Store, StoreError, outbox::headers_to_json};
+use crate::{
+    Store, StoreError,
+    outbox::headers_to_json,
+    planted::{Fault, is_planted},
+};
 use bytes::Bytes;
 use maya_protocol::{
     bus::{Delivery, GroupConsumer, Record, SharedBus},
@@ -87,6 +91,12 @@ impl Intake {
                 .bind(payload.as_ref())
                 .execute(tx.conn())
                 .await?;
+                if is_planted(Fault::DeliveryTwice) {
+                    let again = "insert into inbox (consumer, event_id, tenant_id, topic, key, headers, payload)
+                                 select consumer, gen_random_uuid(), tenant_id, topic, key, headers, payload
+                                 from inbox where consumer = $1 and event_id = $2";
+                    sqlx::query(again).bind(self.consumer).bind(event.id.0).execute(tx.conn()).await?;
+                }
                 tx.commit().await?;
                 self.wake.notify_one();
                 Ok(())

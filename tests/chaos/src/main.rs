@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use maya_chaos::storm::{self, Settings};
+use maya_chaos::storm::{self, Settings, schedule::schedule};
 use std::{fs, path::PathBuf, process::ExitCode};
 
 /// Kills the parts of a running platform while interviews are held on it, and proves that no word was lost
@@ -24,6 +24,13 @@ struct Args {
     /// toxiproxy's server, which harms the ways between the parts; without it, processes are harmed only
     #[arg(long, value_name = "PATH", env = "MAYA_TOXIPROXY")]
     toxiproxy: Option<PathBuf>,
+    /// Prints the schedule of a storm, and does nothing else
+    #[arg(long)]
+    show: bool,
+    /// A fault that the binary has, if it was built to: epoch-check-off, position-ahead, delivery-twice. Then it is the
+    /// judge who is judged, and finding nothing is the failure
+    #[arg(long, value_name = "FAULT")]
+    plant: Option<String>,
     /// Where the evidence is left [default: a new folder under the temporary folder]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -35,6 +42,13 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
+    if args.show {
+        for blow in schedule(args.seed, args.kills, args.toxiproxy.is_some()) {
+            println!("{}", serde_json::to_string(&blow)?);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let planted = args.plant.is_some();
     let report = match args.judge {
         Some(folder) => storm::judge(&folder)?,
         None => {
@@ -47,9 +61,10 @@ async fn main() -> anyhow::Result<ExitCode> {
             eprintln!("maya chaos: {} kills, seed {}; evidence: {}", args.kills, args.seed, folder.display());
             let maya = args.maya.map_or_else(storm::beside_us, Ok)?;
             let (kills, seed, seats, toxiproxy) = (args.kills, args.seed, args.interviews, args.toxiproxy);
-            storm::run(Settings { kills, seed, seats, maya, toxiproxy, folder }).await?
+            storm::run(Settings { kills, seed, seats, maya, toxiproxy, plant: args.plant, folder }).await?
         }
     };
     println!("{report}");
-    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let good = if planted { !report.violations.is_empty() } else { report.holds() };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub maya: PathBuf,
     /// Where toxiproxy's server is; none: no way between two parts is harmed.
     pub toxiproxy: Option<PathBuf>,
+    /// A fault that the binary is to have (store/src/planted.rs); then the blows are those that bring it to light.
+    pub plant: Option<String>,
     /// Where the evidence is left: a folder that is there and empty.
     pub folder: PathBuf,
 }
@@ -94,10 +96,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     // the only provider that is built in; an error means that it is installed already
     let _ = rustls::crypto::ring::default_provider().install_default();
     fs::create_dir_all(settings.folder.join("candidates"))?;
-    let blows = schedule::schedule(settings.seed, settings.kills, settings.toxiproxy.is_some());
+    let mut blows = schedule::schedule(settings.seed, settings.kills, settings.toxiproxy.is_some());
+    if settings.plant.is_some() {
+        schedule::provoke(&mut blows);
+    }
     write(&settings.folder.join("schedule.json"), &blows)?;
 
-    let parts = Parts::start(fleet::EDGES, settings.toxiproxy.as_deref()).await?;
+    let mut parts = Parts::start(fleet::EDGES, settings.toxiproxy.as_deref()).await?;
+    parts.env.extend(settings.plant.map(|fault| ("MAYA_PLANTED_FAULT".to_owned(), fault)));
     let fleet = Fleet::start(&settings.maya, &settings.folder, &parts).await?;
     let (key, secret) = tenant(&fleet).await?;
     let clock = system();

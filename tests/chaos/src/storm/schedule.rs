@@ -169,6 +169,17 @@ pub fn schedule(seed: u64, kills: usize, cuts: bool) -> Vec<Blow> {
     blows
 }
 
+/// Makes every blow one that a missing guard does not survive: an owner dies while words are spoken, and the next one is
+/// frozen long enough to be given up, and wakes.
+pub fn provoke(blows: &mut [Blow]) {
+    for (number, blow) in blows.iter_mut().enumerate() {
+        blow.kind = Kind::Interviewer;
+        blow.phase = if number % 2 == 0 { Phase::Answering } else { Phase::Speaking };
+        blow.besides = Some((4_000, Nuisance::Freeze { kind: Kind::Interviewer, ms: 6_000 }));
+        blow.rest_ms = 12_000;
+    }
+}
+
 fn nuisance(rng: &mut StdRng, cuts: bool) -> Nuisance {
     match rng.random_range(0..if cuts { 6 } else { 2 }) {
         0 => Nuisance::Flush,

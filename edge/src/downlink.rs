@@ -11,7 +11,7 @@ use maya_protocol::{
     topic::{Channel, Topic},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -31,6 +31,7 @@ pub(crate) async fn start(shared: &Arc<Shared>, forwarder: Forwarder) -> Result<
             partitions: shared.bus.partitions(channel).await?,
             reader: shared.bus.reader(channel).await?,
             held: BTreeSet::new(),
+            behind: BTreeMap::new(),
             forwarder: forwarder.clone(),
         };
         let first = shared.nodes.other_edges(&shared.node).is_empty();
@@ -56,6 +57,8 @@ struct Share {
     partitions: u32,
     reader: Box<dyn PartitionReader>,
     held: BTreeSet<u32>,
+    /// Of the partitions that were begun a little back: where the news begin.
+    behind: BTreeMap<u32, u64>,
     forwarder: Forwarder,
 }
 
@@ -74,7 +77,7 @@ impl Share {
                     }
                 }
                 delivery = self.reader.next() => match delivery {
-                    Ok(delivery) => self.hand_on(delivery),
+                    Ok(delivery) => self.hand_on(delivery).await,
                     Err(BusError::Closed) => return,
                     Err(error) => {
                         tracing::warn!(%error, topic = self.channel.name(), "could not read");
@@ -98,6 +101,7 @@ impl Share {
                 Begin::Now => StartAt::Latest,
                 Begin::LittleBack => {
                     let bounds = self.shared.bus.bounds(self.channel, partition).await?;
+                    self.behind.insert(partition, bounds.high);
                     StartAt::Offset(bounds.high.saturating_sub(self.shared.settings.look_back).max(bounds.low))
                 }
             };
@@ -107,18 +111,23 @@ impl Share {
         for partition in lost {
             self.reader.unassign(partition).await?;
             self.held.remove(&partition);
+            self.behind.remove(&partition);
         }
         self.shared.partitions_held.store(self.held.len(), Ordering::Relaxed);
         Ok(())
     }
 
     /// To the socket if it is here; otherwise the forwarder finds it, so that no look-up holds the partition up.
-    fn hand_on(&self, delivery: Delivery) {
+    async fn hand_on(&mut self, delivery: Delivery) {
         let since = self.shared.clock.now();
         match AgentMessage::from_record(&delivery.record) {
             Ok(message) => {
                 if let Some(message) = self.shared.hub.deliver(message, delivery.offset, since) {
-                    self.forwarder.forward(message, delivery.offset);
+                    if self.is_behind(&delivery) {
+                        self.forwarder.catch_up(message, delivery.offset).await;
+                    } else {
+                        self.forwarder.forward(message, delivery.offset);
+                    }
                 }
             }
             Err(error) => {
@@ -126,5 +135,15 @@ impl Share {
                 metrics::counter!(metric::DROPPED, "reason" => "unreadable").increment(1);
             }
         }
+    }
+
+    /// Whether this was published before its partition came to this edge.
+    fn is_behind(&mut self, delivery: &Delivery) -> bool {
+        let Some(partition) = delivery.record.partition else { return false };
+        let behind = self.behind.get(&partition).is_some_and(|news| delivery.offset < *news);
+        if !behind {
+            self.behind.remove(&partition);
+        }
+        behind
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Fault {
     DeliveryTwice,
 }
 
-/// Whether `MAYA_PLANTED_FAULT` names that fault.
+/// Whether `PLANTED_FAULT` names that fault.
 #[cfg(feature = "planted-faults")]
 pub(crate) fn is_planted(fault: Fault) -> bool {
     let name = match fault {
@@ -23,7 +23,7 @@ pub(crate) fn is_planted(fault: Fault) -> bool {
         Fault::PositionAhead => "position-ahead",
         Fault::DeliveryTwice => "delivery-twice",
     };
-    std::env::var("MAYA_PLANTED_FAULT").is_ok_and(|planted| planted == name)
+    std::env::var("PLANTED_FAULT").is_ok_and(|planted| planted == name)
 }
 
 /// Never.

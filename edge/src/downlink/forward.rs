@@ -19,33 +19,54 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 /// Messages that may wait for this task.
 const QUEUE: usize = 1024;
 /// The longest wait for the registry.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Messages of a look-back that may be under way at once: few, so that they crowd out nothing that is new.
+const CATCHING_UP: usize = 64;
+/// A look-back is not held up for longer by one message: then a peer hangs, and the rest is dropped where it must be.
+const CATCH_UP_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a registry that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Takes messages whose socket is not here.
 #[derive(Clone)]
-pub(crate) struct Forwarder(mpsc::Sender<Waiting>);
+pub(crate) struct Forwarder {
+    queue: mpsc::Sender<Waiting>,
+    catching_up: Arc<Semaphore>,
+}
 
-/// A message and its place in the partition.
-type Waiting = (AgentMessage, u64);
+/// A message and its place in the partition, with the room that one of a look-back holds until its outcome is known.
+type Waiting = (AgentMessage, u64, Option<OwnedSemaphorePermit>);
 
 impl Forwarder {
     pub(crate) fn start(shared: Arc<Shared>) -> (Self, JoinHandle<()>) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let routes = Routes::new(shared.settings.route_ttl);
         let router = Router { shared, routes, left_alone_until: None, coming: FuturesUnordered::new() };
-        (Self(sender), tokio::spawn(router.run(queue)))
+        let forwarder = Self { queue: sender, catching_up: Arc::new(Semaphore::new(CATCHING_UP)) };
+        (forwarder, tokio::spawn(router.run(queue)))
     }
 
     /// Takes a message without waiting.
     pub(crate) fn forward(&self, message: AgentMessage, offset: u64) {
-        if self.0.try_send((message, offset)).is_err() {
+        self.push((message, offset, None));
+    }
+
+    /// Takes a message of a look-back, which come by the thousand: waits while many are under way.
+    pub(crate) async fn catch_up(&self, message: AgentMessage, offset: u64) {
+        let room = tokio::time::timeout(CATCH_UP_PATIENCE, self.catching_up.clone().acquire_owned()).await;
+        self.push((message, offset, room.ok().and_then(Result::ok)));
+    }
+
+    fn push(&self, waiting: Waiting) {
+        if self.queue.try_send(waiting).is_err() {
             dropped("forward_full");
         }
     }
@@ -153,7 +174,7 @@ impl Router {
     }
 
     /// Hands a message to an edge; to all, where it is not known which, or that one is not in the list (yet, any more).
-    fn hand(&mut self, to: Option<NodeId>, (message, offset): Waiting) {
+    fn hand(&mut self, to: Option<NodeId>, (message, offset, room): Waiting) {
         let others = self.shared.nodes.other_edges(&self.shared.node);
         let at = to.as_ref().and_then(|to| others.iter().position(|(node, _)| node == to));
         let edges = at.map_or(&others[..], |at| &others[at..=at]);
@@ -184,7 +205,11 @@ impl Router {
             return;
         }
         let (to, connection) = (to.filter(|_| at.is_some()), message.connection);
-        self.coming.push(Box::pin(async move { Coming::Handed { connection, to, outcome: first(answers).await } }));
+        self.coming.push(Box::pin(async move {
+            let outcome = first(answers).await;
+            drop(room);
+            Coming::Handed { connection, to, outcome }
+        }));
     }
 }
 

@@ -6,7 +6,8 @@ use maya_edge::EdgeSettings;
 use maya_protocol::{
     audio::{AgentBody, CandidateBody},
     bus::assignment::reader_of,
-    ids::TurnId,
+    ids::{ConnectionId, SessionId, TurnId},
+    join::JoinClaims,
     registry::Registry,
 };
 use std::time::Duration;
@@ -183,4 +184,39 @@ async fn a_socket_that_never_reads_holds_up_no_other_behind_a_peer() {
     soon("the drop", dropped).await.unwrap();
     flood.abort();
     assert_eq!(two.edge.sockets(), 1, "it was dropped alone");
+}
+
+#[tokio::test]
+async fn a_look_back_crowds_out_nothing_that_is_new() {
+    let platform = Platform::new().await;
+    let settings = || EdgeSettings { look_back: 4_000, ..quick() };
+    let (one, two, three) =
+        (platform.edge(settings()).await, platform.edge(settings()).await, platform.edge(settings()).await);
+    knows_of_each_other(&[&one, &two, &three]).await;
+    let ids = [&one, &two, &three].map(|edge| edge.record.id.clone());
+    let mut some = (0..10_000).map(|_| platform.session());
+    // read by the first, and by the third when the first is gone; held by the second
+    let ticket = some.find(|ticket| {
+        let partition = ticket.claims.partition;
+        reader_of(partition, &ids) == Some(&ids[0]) && reader_of(partition, &ids[1..]) == Some(&ids[2])
+    });
+    let ticket = ticket.expect("a partition that moves from the first to the third");
+    let mut interviewer = platform.interviewer().await;
+    let mut client = ticket.open(&two).await;
+    let speaker = interviewer.joined(&ticket).await;
+    // what many interviews that are over have left in the same partition
+    for n in 0..3_000 {
+        let claims = JoinClaims { session: SessionId::fresh(), ..speaker.claims.clone() };
+        let over = Speaker { connection: ConnectionId::fresh(), claims, ..speaker.clone() };
+        over.words(&n.to_string()).await;
+    }
+    soon("the stop", one.edge.shutdown(DEADLINE)).await;
+    one.stop.cancel();
+    for n in 0..20 {
+        speaker.words(&n.to_string()).await;
+    }
+    platform.registry.remove_node(&one.record.id).await.unwrap();
+    for n in 0..20 {
+        assert_eq!(client.next().await["text"], n.to_string());
+    }
 }

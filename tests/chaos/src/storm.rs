@@ -103,7 +103,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     write(&settings.folder.join("schedule.json"), &blows)?;
 
     let mut parts = Parts::start(fleet::EDGES, settings.toxiproxy.as_deref()).await?;
-    parts.env.extend(settings.plant.map(|fault| ("MAYA_PLANTED_FAULT".to_owned(), fault)));
+    parts.env.extend(settings.plant.map(|fault| ("PLANTED_FAULT".to_owned(), fault)));
     let fleet = Fleet::start(&settings.maya, &settings.folder, &parts).await?;
     let (key, secret) = tenant(&fleet).await?;
     let clock = system();

@@ -21,7 +21,13 @@ pub enum ProviderError {
         /// When to try again, where it said so.
         retry_after: Option<Duration>,
     },
-    /// Will not pass: bad request, bad credentials, unknown language, refused content, a missing model file.
+    /// The provider's safety filter refused this content; other words may pass.
+    #[error("{provider}: refused by its content filter")]
+    Blocked {
+        /// Which provider.
+        provider: &'static str,
+    },
+    /// Will not pass: bad request, bad credentials, unknown language, a missing model file.
     #[error("{provider}: {message}")]
     Fatal {
         /// Which provider.
@@ -42,6 +48,6 @@ impl ProviderError {
     }
     /// Whether trying again may help.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Fatal { .. })
+        !matches!(self, Self::Fatal { .. } | Self::Blocked { .. })
     }
 }

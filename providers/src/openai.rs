@@ -259,7 +259,7 @@ fn garbage(what: &str) -> ProviderError {
 }
 
 fn filtered() -> ProviderError {
-    ProviderError::fatal(NAME, "refused by the server's content filter")
+    ProviderError::Blocked { provider: NAME }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::ProviderError;
 use async_trait::async_trait;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What a stream should expect.
@@ -48,6 +49,10 @@ pub trait SpeechToText: Send + Sync + 'static {
     async fn open(&self, config: &SttConfig) -> Result<SttStream, ProviderError>;
     /// Recognises one whole piece of PCM (16 kHz, mono).
     async fn recognize(&self, config: &SttConfig, pcm: Vec<i16>) -> Result<String, ProviderError>;
+    /// How long a stream may live before the provider ends it, where it does; callers replace it earlier.
+    fn stream_limit(&self) -> Option<Duration> {
+        None
+    }
     /// Whether it understands that language.
     fn speaks(&self, language: &str) -> bool;
     /// For reports and metrics, e.g. `moonshine-tiny-en`.

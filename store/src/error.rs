@@ -60,7 +60,10 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error as E;
         match &error {
             E::RowNotFound => StoreError::NotFound,
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => StoreError::Unavailable(error),
+            // a server (or what stands before it) that goes away in the middle of a word answers what is no protocol
+            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
+                StoreError::Unavailable(error)
+            }
             E::Database(database) => match database.code().as_deref() {
                 // serialization failure, deadlock
                 Some("40001" | "40P01") => StoreError::Conflict(error),

@@ -166,7 +166,7 @@ async fn refusals_are_told_apart_and_carry_nothing_that_was_said() {
     }
     let filtered: &[u8] = b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n";
     let (model, _) = stand_in(vec![Answer::Pieces(vec![HELLO, filtered])]).await;
-    assert!(matches!(heard(&model).await.1, Some(ProviderError::Fatal { .. })));
+    assert!(matches!(heard(&model).await.1, Some(ProviderError::Blocked { .. })));
 
     let away = OpenAi::new(OpenAiSettings::new("http://127.0.0.1:1/v1", "m", None)).unwrap();
     assert!(heard(&away).await.1.unwrap().is_retryable());

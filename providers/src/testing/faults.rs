@@ -18,6 +18,8 @@ pub enum Fault {
     Quota(Option<Duration>),
     /// Refused at once, for good.
     Fatal,
+    /// Refused at once by a content filter.
+    Blocked,
     /// Never answers.
     Hang,
     /// Answers that many pieces, then nothing more and no end.
@@ -110,6 +112,7 @@ impl Faults {
         match fault {
             Some(Fault::Retry) => Err(ProviderError::retry(provider, "scripted fault")),
             Some(Fault::Quota(retry_after)) => Err(ProviderError::Quota { provider, retry_after }),
+            Some(Fault::Blocked) => Err(ProviderError::Blocked { provider }),
             Some(Fault::Fatal) => Err(ProviderError::fatal(provider, "scripted fault")),
             Some(Fault::Hang) => std::future::pending().await,
             later => {

@@ -10,6 +10,7 @@ use crate::{
     stt::{SpeechToText, SttConfig, SttEvent, SttInput, SttStream},
 };
 use async_trait::async_trait;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 const NAME: &str = "modem-stt";
@@ -22,12 +23,18 @@ const INTERIM_EVERY: usize = 3_200;
 pub struct ModemStt {
     latency: Latency,
     faults: Faults,
+    limit: Option<Duration>,
 }
 
 impl ModemStt {
     /// How long it takes to answer.
     pub fn with_latency(mut self, latency: Latency) -> Self {
         self.latency = latency;
+        self
+    }
+    /// How long a stream lives; then it ends with an error.
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
     /// What goes wrong; a call is an `open` or a `recognize`, a piece is an event.
@@ -46,7 +53,14 @@ impl SpeechToText for ModemStt {
         let fault = self.faults.begin(NAME, self.latency).await?;
         let (input, inputs) = mpsc::channel(64);
         let (events, received) = mpsc::channel(64);
-        tokio::spawn(listen(inputs, events, fault, self.latency));
+        let (limit, limited) = (self.limit, events.clone());
+        let listening = listen(inputs, events, fault, self.latency);
+        tokio::spawn(async move {
+            let Some(limit) = limit else { return listening.await };
+            if tokio::time::timeout(limit, listening).await.is_err() {
+                let _ = limited.send(Err(ProviderError::retry(NAME, "the stream is over its limit"))).await;
+            }
+        });
         Ok(SttStream { input, events: received })
     }
     async fn recognize(&self, config: &SttConfig, pcm: Vec<i16>) -> Result<String, ProviderError> {
@@ -59,6 +73,9 @@ impl SpeechToText for ModemStt {
             fault => Ok(heard(modem::decode(&pcm, RATE), fault)),
         }
     }
+    fn stream_limit(&self) -> Option<Duration> {
+        self.limit
+    }
     fn speaks(&self, language: &str) -> bool {
         is_english(language)
     }
@@ -69,7 +86,10 @@ impl SpeechToText for ModemStt {
 
 fn heard(text: String, fault: Option<Fault>) -> String {
     let text = text.trim();
-    if fault == Some(Fault::Garbage) { text.chars().rev().collect() } else { text.to_owned() }
+    match fault {
+        Some(Fault::Garbage) => text.chars().rev().chain(['\u{fffd}']).collect(),
+        _ => text.to_owned(),
+    }
 }
 
 async fn listen(

@@ -47,6 +47,8 @@ pub struct Platform {
     running: Running,
     heartbeat: Heartbeat,
     draining: Arc<AtomicBool>,
+    /// Is cancelled when this process can never get on again.
+    hung: CancellationToken,
     /// Stops the consumers, then the relay, then the doors.
     stop: CancellationToken,
     stop_relay: CancellationToken,
@@ -116,7 +118,14 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
             tracing::error!(error = %error, "peers are not served any more");
         }
     });
-    late_tasks.spawn(heartbeat.clone().run(running.load(), draining.clone(), stop_doors.clone()));
+    let hung = CancellationToken::new();
+    late_tasks.spawn(heartbeat.clone().run(
+        running.load(),
+        running.pulse(),
+        draining.clone(),
+        hung.clone(),
+        stop_doors.clone(),
+    ));
     tracing::info!(node = %node, roles = ?roles, "ready");
     Ok(Platform {
         node,
@@ -126,6 +135,7 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
         running,
         heartbeat,
         draining,
+        hung,
         stop,
         stop_relay,
         stop_doors,
@@ -151,6 +161,8 @@ impl Platform {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
+            // in good order a thread that is blocked for good would be waited for
+            () = self.hung.cancelled() => std::process::exit(1),
         }
         self.stop().await;
         Ok(())

@@ -1,15 +1,26 @@
 //! The root supervisor of a node: sessions live under it, one for one; a session that falls is rebuilt from its turns.
+//!
+//! It also finds what is frozen. A session's child is named to its session, a session is killed and counts as fallen.
+//! What cannot be killed holds a thread of the runtime: the node's pulse is lost, and with it the node's lease.
 
 use crate::{
-    observe::Observed,
+    observe::{Frozen, Observed, Observer},
+    parts::SharedRng,
+    pulse::Pulse,
     session::{Session, SessionArgs, message::SessionMessage},
-    supervise::{Decision, Restarts, SESSION},
+    supervise::{Decision, Ended, Lifetime, SESSION, Strategy, Supervisor},
     traced::Traced,
 };
 use maya_protocol::{clock::SharedClock, ids::SessionId, supervision::Happening};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 use tokio::sync::mpsc;
+
+/// How often frozen actors are looked for, at the least.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct Node;
@@ -18,8 +29,16 @@ pub struct Node;
 pub struct NodeArgs {
     /// Its place in the tree: the root.
     pub probe: Observed,
+    /// The whole tree, to find what is frozen.
+    pub observer: Observer,
+    /// An actor without progress for that long is frozen.
+    pub frozen: Duration,
+    /// Is told that the node works.
+    pub pulse: Pulse,
     /// The process's clock.
     pub clock: SharedClock,
+    /// For the jitter of restarts.
+    pub rng: SharedRng,
     /// Is told what becomes of sessions.
     pub events: mpsc::UnboundedSender<NodeEvent>,
 }
@@ -28,6 +47,8 @@ pub struct NodeArgs {
 pub enum NodeMessage {
     /// Start a session; answers with its actor, or why it did not start.
     Start(Box<SessionArgs>, RpcReplyPort<Result<ActorRef<SessionMessage>, String>>),
+    /// Look for what is frozen.
+    Sweep,
 }
 
 /// What becomes of sessions.
@@ -41,12 +62,25 @@ pub enum NodeEvent {
     GivenUp(SessionId),
 }
 
+/// A session that lives here.
+struct Live {
+    session: SessionId,
+    actor: ActorRef<SessionMessage>,
+    probe: Observed,
+}
+
 /// What it holds.
 pub struct NodeState {
     args: NodeArgs,
     /// Each with its probe, which is asked to keep what happened: the actor itself is gone by then.
-    sessions: HashMap<ActorId, (SessionId, Observed)>,
-    restarts: HashMap<SessionId, Restarts>,
+    sessions: HashMap<ActorId, Live>,
+    supervisor: Supervisor<SessionId>,
+    /// Why each session fell, for the tree: the rebuilt one is shown with its past.
+    falls: HashMap<SessionId, Vec<String>>,
+    /// Sessions that fell, so far.
+    fallen: usize,
+    /// Frozen actors that were acted on, and when.
+    acted_on: HashMap<u64, Instant>,
 }
 
 impl Actor for Node {
@@ -56,30 +90,37 @@ impl Actor for Node {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Self::Msg>,
+        myself: ActorRef<Self::Msg>,
         args: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         args.probe.phase("serving");
-        Ok(NodeState { args, sessions: HashMap::new(), restarts: HashMap::new() })
+        args.pulse.beat();
+        myself.send_interval(SWEEP.min(args.frozen / 2), || NodeMessage::Sweep);
+        Ok(NodeState {
+            args,
+            sessions: HashMap::new(),
+            supervisor: Supervisor::new(Strategy::OneForOne, SESSION),
+            falls: HashMap::new(),
+            fallen: 0,
+            acted_on: HashMap::new(),
+        })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
-        NodeMessage::Start(args, reply): Self::Msg,
+        message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let (session, probe) = (args.session, args.probe.clone());
-        let started = Actor::spawn_linked(None, Traced::new(Session, &args.trace), *args, myself.get_cell()).await;
-        let answer = match started {
-            Ok((actor, _)) => {
-                state.sessions.insert(actor.get_id(), (session, probe));
-                Ok(actor)
+        match message {
+            NodeMessage::Start(args, reply) => {
+                let answer = state.start(&myself, *args).await;
+                // nobody waits any more: the session runs all the same, its messages find it by the placement
+                let _ = reply.send(answer);
             }
-            Err(error) => Err(error.to_string()),
-        };
-        // nobody waits any more: the session runs all the same, its messages find it by the placement
-        let _ = reply.send(answer);
+            NodeMessage::Sweep => state.sweep(),
+        }
+        state.args.pulse.beat();
         Ok(())
     }
 
@@ -91,31 +132,99 @@ impl Actor for Node {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+            // this node kills what is frozen and nothing else
+            SupervisionEvent::ActorTerminated(who, _, Some(reason)) if reason == "killed" => {
+                state.ended(who.get_id(), Err("frozen".to_owned()));
+            }
             SupervisionEvent::ActorTerminated(who, _, reason) => {
-                if let Some((session, probe)) = state.sessions.remove(&who.get_id()) {
-                    let reason = reason.unwrap_or_default();
-                    probe.note(if reason == "fenced" { Happening::Fenced } else { Happening::Ended }, &reason);
-                    state.restarts.remove(&session);
-                    let _ = state.args.events.send(NodeEvent::Ended(session));
-                }
+                state.ended(who.get_id(), Ok(reason.unwrap_or_default()));
             }
-            SupervisionEvent::ActorFailed(who, error) => {
-                let Some((session, probe)) = state.sessions.remove(&who.get_id()) else { return Ok(()) };
-                tracing::error!(session = %session, error = %error, "a session fell");
-                metrics::counter!("maya_session_failures_total").increment(1);
-                probe.failed(error.to_string());
-                let restarts = state.restarts.entry(session).or_insert_with(|| Restarts::new(SESSION));
-                let event = match restarts.failed(state.args.clock.now(), &mut rand::rng()) {
-                    Decision::RestartAfter(pause) => NodeEvent::Fell(session, pause),
-                    Decision::Escalate => {
-                        state.restarts.remove(&session);
-                        probe.note(Happening::GivenUp, "it fell too often");
-                        NodeEvent::GivenUp(session)
-                    }
-                };
-                let _ = state.args.events.send(event);
-            }
+            SupervisionEvent::ActorFailed(who, error) => state.ended(who.get_id(), Err(error.to_string())),
         }
         Ok(())
+    }
+}
+
+impl NodeState {
+    async fn start(
+        &mut self,
+        myself: &ActorRef<NodeMessage>,
+        args: SessionArgs,
+    ) -> Result<ActorRef<SessionMessage>, String> {
+        let (session, probe) = (args.session, args.probe.clone());
+        if let Some(falls) = self.falls.get(&session)
+            && let Some(last) = falls.last()
+        {
+            probe.carries(falls.len(), last);
+        }
+        let actor = Traced::new(Session, &args.trace);
+        let started = Actor::spawn_linked(None, actor, args, myself.get_cell()).await;
+        let (actor, _) = started.map_err(|error| error.to_string())?;
+        self.supervisor.started(session, Lifetime::Transient);
+        self.sessions.insert(actor.get_id(), Live { session, actor: actor.clone(), probe });
+        Ok(actor)
+    }
+
+    /// A session ended in good order, or failed; each with the reason.
+    fn ended(&mut self, who: ActorId, end: Result<String, String>) {
+        let Some(Live { session, probe, .. }) = self.sessions.remove(&who) else { return };
+        let how = if end.is_ok() { Ended::Normally } else { Ended::Failed };
+        match &end {
+            Ok(reason) => probe.note(if reason == "fenced" { Happening::Fenced } else { Happening::Ended }, reason),
+            Err(reason) => {
+                tracing::error!(session = %session, error = %reason, "a session fell");
+                metrics::counter!("maya_session_failures_total").increment(1);
+                probe.failed(reason);
+                self.fallen += 1;
+                self.args.probe.carries(self.fallen, &format!("session {session}: {reason}"));
+                self.falls.entry(session).or_default().push(reason.clone());
+            }
+        }
+        let event = match self.supervisor.ended(&session, how, self.args.clock.now(), &mut *self.args.rng.lock()) {
+            Decision::Restart { after, .. } => NodeEvent::Fell(session, after),
+            Decision::Escalate { .. } => {
+                probe.note(Happening::GivenUp, "it fell too often");
+                NodeEvent::GivenUp(session)
+            }
+            Decision::Gone => NodeEvent::Ended(session),
+        };
+        if !matches!(event, NodeEvent::Fell(..)) {
+            self.falls.remove(&session);
+        }
+        let _ = self.args.events.send(event);
+    }
+
+    fn sweep(&mut self) {
+        let now = self.args.clock.now();
+        let frozen = self.args.observer.frozen(self.args.frozen);
+        self.acted_on.retain(|id, _| frozen.iter().any(|frozen| frozen.id == *id));
+        for found in frozen {
+            match self.acted_on.get(&found.id) {
+                None => {
+                    self.acted_on.insert(found.id, now);
+                    self.replace(&found);
+                }
+                Some(since) if now.saturating_duration_since(*since) >= self.args.frozen => {
+                    let why = format!("{} {} holds a thread and cannot be killed", found.kind, found.name);
+                    tracing::error!(actor = found.kind, "this node is hung: an actor holds a thread for good");
+                    self.args.probe.failed(&why);
+                    self.args.pulse.lose(why);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A session that is frozen is killed; a child is its session's affair.
+    fn replace(&self, found: &Frozen) {
+        tracing::error!(actor = found.kind, id = %found.name, "an actor is frozen");
+        metrics::counter!("maya_actors_frozen_total").increment(1);
+        for live in self.sessions.values() {
+            if live.probe.id() == found.id {
+                live.actor.kill();
+            } else if found.parent == Some(live.probe.id()) {
+                let _ = live.probe.cast(&live.actor, SessionMessage::Frozen(found.id));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What the actors of a node are given: the seams, and how interviews behave.
 
-use crate::observe::Observer;
+use crate::{observe::Observer, pulse::Pulse, session::asides::Asides};
 use maya_protocol::{bus::SharedBus, clock::SharedClock, ids::NodeId, registry::SharedRegistry};
 use maya_providers::{
     llm::LanguageModel,
@@ -9,7 +9,12 @@ use maya_providers::{
     vad::{EndOfTurn, VoiceActivity},
 };
 use maya_store::Store;
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
 use std::{sync::Arc, time::Duration};
+
+/// Chance, as an argument: the jitter of pauses.
+pub type SharedRng = Arc<Mutex<StdRng>>;
 
 /// The senses of an interviewer.
 #[derive(Clone)]
@@ -34,12 +39,22 @@ pub struct InterviewSettings {
     pub max_silence: Duration,
     /// Batch pieces closer together than this are one speech.
     pub batch_debounce: Duration,
+    /// A recogniser must open its stream within.
+    pub stream_opens: Duration,
+    /// A recogniser must have the words of a turn that is over within.
+    pub final_words: Duration,
+    /// A candidate who waits for a reply that long is told that it comes.
+    pub filler: Duration,
+    /// A candidate who waits that long for the database is told of a technical problem.
+    pub holding: Duration,
     /// The first token of a reply must come within.
     pub first_token: Duration,
     /// Every further token must come within.
     pub next_token: Duration,
     /// The first audio of a sentence must come within.
     pub first_audio: Duration,
+    /// An actor at one piece of work without progress for that long is replaced.
+    pub frozen: Duration,
     /// A session's lease in the registry.
     pub lease: Duration,
     /// Audio messages that may wait for one session.
@@ -52,9 +67,14 @@ impl Default for InterviewSettings {
             grace: Duration::from_secs(300),
             max_silence: Duration::from_millis(2500),
             batch_debounce: Duration::from_millis(1500),
+            stream_opens: Duration::from_secs(3),
+            final_words: Duration::from_secs(5),
+            filler: Duration::from_secs(3),
+            holding: Duration::from_secs(3),
             first_token: Duration::from_secs(6),
             next_token: Duration::from_secs(4),
             first_audio: Duration::from_secs(8),
+            frozen: Duration::from_secs(10),
             lease: Duration::from_secs(6),
             audio_bound: 256,
         }
@@ -71,6 +91,10 @@ pub struct Parts {
     pub registry: SharedRegistry,
     pub clock: SharedClock,
     pub observer: Observer,
+    pub rng: SharedRng,
+    pub pulse: Pulse,
+    /// What Maya says beside the conversation, synthesised ahead.
+    pub asides: Asides,
     pub senses: Senses,
     pub settings: InterviewSettings,
 }

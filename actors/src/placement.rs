@@ -91,8 +91,16 @@ impl Placement {
     pub async fn start(parts: Parts, stop: CancellationToken) -> Result<Self, BusError> {
         let root = parts.observer.observe(None, "node", parts.node.to_string());
         let (events, ended) = mpsc::unbounded_channel();
-        let args = NodeArgs { probe: root.clone(), clock: parts.clock.clone(), events };
-        let (node, _) =
+        let args = NodeArgs {
+            probe: root.clone(),
+            observer: parts.observer.clone(),
+            frozen: parts.settings.frozen,
+            pulse: parts.pulse.clone(),
+            clock: parts.clock.clone(),
+            rng: parts.rng.clone(),
+            events,
+        };
+        let (node, running) =
             Actor::spawn(None, Node, args).await.map_err(|error| BusError::Unavailable(error.to_string()))?;
         let placement = Self {
             inner: Arc::new(Inner {
@@ -111,13 +119,31 @@ impl Placement {
         let count = placement.inner.parts.bus.partitions(AUDIO).await?;
         let mut reading = Reading { placement: placement.clone(), reader, count, assigned: HashSet::new() };
         reading.assign().await?;
-        placement.inner.tasks.spawn(reading.run(stop.clone()));
+        let until = stop.clone();
+        placement.vital("root supervisor", async move {
+            let ended = running.await;
+            assert!(until.is_cancelled() && ended.is_ok(), "it ended by itself");
+        });
+        placement.vital("reader", reading.run(stop.clone()));
         let Parts { observer, store, .. } = &placement.inner.parts;
         let history = observer.history().clone().run(observer.clone(), store.clone(), stop.clone());
         placement.inner.tasks.spawn(history);
-        placement.inner.tasks.spawn(placement.clone().watch(ended, stop.clone()));
-        placement.inner.tasks.spawn(placement.clone().renew(stop));
+        placement.vital("watch", placement.clone().watch(ended, stop.clone()));
+        placement.vital("renewal", placement.clone().renew(stop));
         Ok(placement)
+    }
+
+    /// Runs what this node is not whole without. They share what is known of its sessions, so that none is started
+    /// again alone: where one falls, the node gives up its lease, and its process ends.
+    fn vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (pulse, root) = (self.inner.parts.pulse.clone(), self.inner.root.clone());
+        self.inner.tasks.spawn(async move {
+            if let Err(error) = tokio::spawn(task).await {
+                tracing::error!(error = %error, "the {name} of this node fell");
+                root.failed(format!("the {name} fell"));
+                pulse.lose(format!("the {name} of this node fell"));
+            }
+        });
     }
 
     /// Live sessions.
@@ -201,6 +227,10 @@ impl Placement {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(lease / 3) => {}
             }
+            if self.inner.parts.pulse.stopped().is_some() {
+                // a node that hangs must not keep others from its sessions
+                continue;
+            }
             let live: Vec<(SessionId, Live)> = self
                 .inner
                 .here
@@ -212,10 +242,14 @@ impl Placement {
                 .collect();
             for (session, live) in live {
                 let owner = OwnerRecord { node: self.inner.parts.node.clone(), epoch: live.epoch };
-                // a registry that is away takes no session from its owner
-                if let Ok(Fenced::Stale(newer)) = self.inner.parts.registry.put_owner(session, &owner, lease).await {
-                    tracing::warn!(session = %session, epoch = %newer, "another node owns the session");
-                    live.actor.stop(Some("fenced".to_owned()));
+                match self.inner.parts.registry.put_owner(session, &owner, lease).await {
+                    Ok(Fenced::Stale(newer)) => {
+                        tracing::warn!(session = %session, epoch = %newer, "another node owns the session");
+                        live.actor.stop(Some("fenced".to_owned()));
+                    }
+                    Ok(Fenced::Written) => {}
+                    // a registry that is away takes no session from its owner
+                    Err(error) => self.inner.root.failed(error.to_string()),
                 }
             }
         }

@@ -4,7 +4,9 @@
 //! voices ([`crate::tts_sentence`], one a sentence); it runs the machine's effects and awaits nothing slow itself.
 
 pub mod agenda;
+pub mod asides;
 mod body;
+mod children;
 mod effects;
 pub mod endpointing;
 pub mod journal;
@@ -12,13 +14,14 @@ mod latency;
 pub mod machine;
 pub mod message;
 mod operate;
+mod sending;
 pub mod sentences;
 pub mod state;
 pub mod voice;
 
 pub use body::SessionState;
 
-use crate::{observe::Observed, parts::Parts, traced::CurrentTrace};
+use crate::{observe::Observed, parts::Parts, speech_to_text::SpeechToTextMessage, traced::CurrentTrace};
 use machine::Input;
 use maya_protocol::{
     event::Command,
@@ -59,6 +62,8 @@ pub struct SessionArgs {
     pub connection: Option<(ConnectionId, u64)>,
     /// Which life of the partition's log positions mean.
     pub incarnation: String,
+    /// All before this place in it is recorded or silence.
+    pub position: Option<u64>,
     /// Shared with its children.
     pub trace: CurrentTrace,
     pub probe: Observed,
@@ -76,7 +81,7 @@ impl Actor for Session {
         args: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let mut state = SessionState::new(&myself, args);
-        state.start_ear(&myself).await;
+        state.start_ear(&myself).await?;
         Ok(state)
     }
 
@@ -96,8 +101,10 @@ impl Actor for Session {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let _working = state.working();
         // what a handler's failure leaves uncounted goes with the actor
-        let counted = !matches!(message, SessionMessage::RestartEar);
+        let counted =
+            !matches!(message, SessionMessage::RestartEar | SessionMessage::HeardAgain | SessionMessage::BusBack);
         match message {
             SessionMessage::Hear { message, offset, permit } => {
                 state.hear(&myself, *message, offset, permit).await;
@@ -112,6 +119,7 @@ impl Actor for Session {
                 state.latency.worded();
                 state.step(&myself, Input::ThoughtDone { thought, last, by }).await;
             }
+            SessionMessage::Mind(MindEvent::Trouble { reason }) => state.trouble(reason),
             SessionMessage::Voice(event) => state.voice(&myself, event).await,
             SessionMessage::Journal(JournalEvent::Recorded(receipt)) => {
                 state.unrecorded = state.unrecorded.saturating_sub(1);
@@ -119,6 +127,8 @@ impl Actor for Session {
             }
             SessionMessage::Journal(JournalEvent::Completed) => state.step(&myself, Input::Completed).await,
             SessionMessage::Journal(JournalEvent::Fenced) => myself.stop(Some("fenced".to_owned())),
+            // what is in the database is what the session is rebuilt from
+            SessionMessage::Journal(JournalEvent::Fell) => return Err("the journal fell".into()),
             SessionMessage::Command(command, asked) => {
                 let input = match command {
                     Command::Cancel => Input::Cancel,
@@ -129,9 +139,12 @@ impl Actor for Session {
                 };
                 trace::within(asked.or(state.args.trace.get()), state.step(&myself, input)).await;
             }
-            SessionMessage::RestartEar => state.start_ear(&myself).await,
+            SessionMessage::RestartEar => state.restart_ear(&myself).await?,
             SessionMessage::Restart(kind) => state.restart(&myself, kind).await?,
-            SessionMessage::RotateStt => state.rotate(),
+            SessionMessage::RotateStt => state.children.tell_ear(SpeechToTextMessage::Rotate),
+            SessionMessage::HeardAgain => state.heard_again(),
+            SessionMessage::Frozen(probe) => state.replace_frozen(probe),
+            SessionMessage::BusBack => state.bus_back(&myself).await,
             SessionMessage::Tick(number) => {
                 if state.is_due(number) {
                     state.step(&myself, Input::Tick).await;
@@ -152,13 +165,13 @@ impl Actor for Session {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
-            SupervisionEvent::ActorTerminated(who, _, _) => {
-                state.child_ended(&myself, who.get_id(), None).await;
-                Ok(())
+            // a session kills what is frozen; what it lets go of itself is no child any more
+            SupervisionEvent::ActorTerminated(who, _, Some(reason)) if reason == "killed" => {
+                state.child_ended(&myself, who.get_id(), Some("frozen".to_owned())).await
             }
+            SupervisionEvent::ActorTerminated(who, _, _) => state.child_ended(&myself, who.get_id(), None).await,
             SupervisionEvent::ActorFailed(who, error) => {
-                let escalated = state.child_ended(&myself, who.get_id(), Some(error.to_string())).await;
-                if escalated { Err(format!("a child failed too often: {error}").into()) } else { Ok(()) }
+                state.child_ended(&myself, who.get_id(), Some(error.to_string())).await
             }
         }
     }

@@ -4,6 +4,7 @@
 mod batch;
 mod decode;
 mod hearing;
+mod recogniser;
 
 pub use decode::{BadAudio, Decoder, samples};
 
@@ -20,10 +21,11 @@ use hearing::Open;
 use maya_protocol::audio::{CandidateBody, CandidateMessage};
 use maya_providers::{
     ProviderError,
-    stt::{SttConfig, SttEvent, SttStream},
+    stt::{SttConfig, SttEvent},
     vad::{FRAME, VoiceDetector},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use recogniser::Recogniser;
 use std::{collections::VecDeque, time::Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -57,6 +59,8 @@ pub enum SpeechToTextMessage {
     Words { turn: u64, text: String, sound: Sound },
     /// Batch audio was recognised.
     BatchRecognised { text: Result<String, ProviderError> },
+    /// The pause before another stream is over.
+    Reopen,
     /// The connection is gone: what is open is over.
     Gone,
     /// Another stream to the recogniser takes over.
@@ -85,9 +89,7 @@ pub struct SpeechToTextState {
     open: Option<Open>,
     /// Turns that are over and wait for their words, oldest first.
     closing: VecDeque<hearing::Closing>,
-    stream: Option<SttStream>,
-    stream_number: u64,
-    stream_failures: u32,
+    recogniser: Recogniser,
     turn: u64,
     last_audio: Instant,
     last_offset: u64,
@@ -120,9 +122,7 @@ impl Actor for SpeechToText {
             before: VecDeque::new(),
             open: None,
             closing: VecDeque::new(),
-            stream: None,
-            stream_number: 0,
-            stream_failures: 0,
+            recogniser: Recogniser::new(now),
             turn: 0,
             last_audio: now,
             last_offset: 0,
@@ -141,6 +141,7 @@ impl Actor for SpeechToText {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let _working = state.args.probe.work();
         let counted = message.is_work();
         match message {
             SpeechToTextMessage::Hear { message, offset, permit } => {
@@ -152,8 +153,8 @@ impl Actor for SpeechToText {
                 drop(permit);
             }
             SpeechToTextMessage::MayaTalks(talks) => state.endpointing.maya_talks(talks),
-            SpeechToTextMessage::Recognised { stream, event } if stream == state.stream_number => match event {
-                Ok(event) => state.recognised(&myself, event),
+            SpeechToTextMessage::Recognised { stream, event } if state.recogniser.is_current(stream) => match event {
+                Ok(event) => state.recognised(&myself, event).await,
                 Err(error) => state.stream_died(&myself, error).await,
             },
             SpeechToTextMessage::Recognised { .. } => {}
@@ -173,6 +174,7 @@ impl Actor for SpeechToText {
             }
             SpeechToTextMessage::Judged { .. } | SpeechToTextMessage::Words { .. } => {}
             SpeechToTextMessage::BatchRecognised { text } => state.batch_recognised(text),
+            SpeechToTextMessage::Reopen => state.reopen(&myself).await,
             SpeechToTextMessage::Gone => {
                 let action = state.endpointing.end();
                 state.act(&myself, action).await;
@@ -235,6 +237,8 @@ impl SpeechToTextState {
         let action = self.endpointing.idle(idle);
         self.act(myself, action).await;
         self.check_closing(myself, now).await;
+        self.renew_stream(myself, now).await;
+        self.miss_stream(myself).await;
         if let Some(pcm) = self.batch.due(now, self.args.parts.settings.batch_debounce) {
             self.recognise_batch(myself, pcm);
         }

@@ -63,15 +63,16 @@ impl Actor for TtsSentence {
         TtsSentenceMessage::Speak: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let _working = state.probe.work();
         state.probe.phase("synthesising");
         let (take, turn, sentence) = (state.take, state.turn, state.sentence);
-        let ended = |failed| VoiceEvent::Ended { take, turn, sentence, failed };
+        let ended = |failure| VoiceEvent::Ended { take, turn, sentence, failure };
         match speak(state).await {
-            Ok(()) => (state.events)(ended(false)),
+            Ok(()) => (state.events)(ended(None)),
             Err(reason) => {
                 tracing::warn!(turn = %turn, sentence, error = %reason, "a sentence stays without voice");
-                state.probe.failed(reason);
-                (state.events)(ended(true));
+                state.probe.failed(reason.clone());
+                (state.events)(ended(Some(reason)));
             }
         }
         state.probe.handled();
@@ -81,38 +82,39 @@ impl Actor for TtsSentence {
 }
 
 async fn speak(state: &TtsSentenceArgs) -> Result<(), String> {
-    let request =
-        || SynthesisRequest { text: state.text.clone(), language: state.language.clone(), emotion: state.emotion };
     let patience = state.parts.settings.first_audio;
     let mut spoken = false;
-    // one more try, as long as nothing of the sentence was let go
+    // one more try, as long as nothing of the sentence was let go; none after one that was late, the candidate waits
     for last_try in [false, true] {
+        let request =
+            SynthesisRequest { text: state.text.clone(), language: state.language.clone(), emotion: state.emotion };
         state.probe.provider("asked");
         state.probe.waits_for(Some("voice"));
-        let failure = match timeout(patience, state.parts.senses.speaks.synthesize(request())).await {
+        let failure = match timeout(patience, state.parts.senses.speaks.synthesize(request)).await {
             Ok(Ok(stream)) => match pieces(state, stream, &mut spoken).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             },
-            Ok(Err(error)) if error.is_retryable() => error.to_string(),
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => "no answer in time".to_owned(),
+            Ok(Err(error)) => (error.to_string(), error.is_retryable()),
+            Err(_) => ("no answer in time".to_owned(), false),
         };
-        if spoken || last_try {
-            return Err(failure);
+        match failure {
+            (_, true) if !spoken && !last_try => state.probe.progress(),
+            (reason, _) => return Err(reason),
         }
     }
     Ok(())
 }
 
-async fn pieces(state: &TtsSentenceArgs, mut stream: PcmStream, spoken: &mut bool) -> Result<(), String> {
+/// Hands the audio on; an error says whether another try may help.
+async fn pieces(state: &TtsSentenceArgs, mut stream: PcmStream, spoken: &mut bool) -> Result<(), (String, bool)> {
     loop {
         let piece = match timeout(state.parts.settings.first_audio, stream.next()).await {
             Ok(Some(Ok(piece))) => piece,
-            Ok(Some(Err(error))) => return Err(error.to_string()),
+            Ok(Some(Err(error))) => return Err((error.to_string(), error.is_retryable())),
             Ok(None) if *spoken => return Ok(()),
-            Ok(None) => return Err("no audio at all".to_owned()),
-            Err(_) => return Err("audio stalled".to_owned()),
+            Ok(None) => return Err(("no audio at all".to_owned(), true)),
+            Err(_) => return Err(("audio stalled".to_owned(), false)),
         };
         state.probe.provider("streaming");
         state.probe.waits_for(None);

@@ -122,6 +122,8 @@ impl World {
             duration: Duration::from_secs(1800),
             silence: Duration::from_secs(8),
             grace: Duration::from_secs(300),
+            filler: Duration::from_secs(3),
+            holding: Duration::from_secs(3),
         };
         let now = Now { instant: SystemClock.now(), utc: DateTime::UNIX_EPOCH };
         let machine = Machine::new(Arc::new(plan), vec![sentence("Hello."), sentence("How are you?")], settings);

@@ -1,6 +1,10 @@
 //! This node's record in the registry: written by its heartbeat, gone two beats after the last.
+//!
+//! The heartbeat runs on the runtime that does the work, and only while that work gets on: a node that hangs loses its
+//! record and its leases, and one that cannot get on again ends, so that whatever runs it starts it anew.
 
 use crate::config::{Config, Role};
+use maya_actors::pulse::Pulse;
 use maya_protocol::{
     clock::SharedClock,
     ids::NodeId,
@@ -67,12 +71,29 @@ impl Heartbeat {
         }
     }
 
-    /// Beats until stopped.
-    pub async fn run(self, load: Load, draining: Arc<AtomicBool>, stop: CancellationToken) {
+    /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
+    pub async fn run(
+        self,
+        load: Load,
+        pulse: Option<Pulse>,
+        draining: Arc<AtomicBool>,
+        hung: CancellationToken,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(BEAT) => {}
+            }
+            if let Some(pulse) = &pulse {
+                if let Some(why) = pulse.lost() {
+                    tracing::error!(error = %why, "this node hangs and gives up its lease");
+                    return hung.cancel();
+                }
+                if let Some(why) = pulse.stopped() {
+                    tracing::error!(error = %why, "no heartbeat while the sessions of this node do not get on");
+                    continue;
+                }
             }
             let state = if draining.load(Ordering::SeqCst) { NodeState::Draining } else { NodeState::Serving };
             self.beat(state, load()).await;
@@ -87,5 +108,91 @@ impl Heartbeat {
     /// Takes the record away.
     pub async fn leave(&self) {
         let _ = self.registry.remove_node(&self.record.id).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maya_protocol::{clock, registry::embedded::EmbeddedRegistry};
+    use maya_testkit::eventually;
+    use std::sync::mpsc;
+    use tokio::runtime::{Builder, Runtime};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A node with a heartbeat, on a runtime of its own, in a registry that others see.
+    struct Node {
+        runtime: Runtime,
+        registry: SharedRegistry,
+        pulse: Pulse,
+        hung: CancellationToken,
+    }
+
+    fn node() -> Node {
+        let clock = clock::system();
+        let registry: SharedRegistry = Arc::new(EmbeddedRegistry::new(clock.clone()));
+        let record = NodeRecord {
+            id: NodeId::fresh(),
+            roles: vec!["interviewer".to_owned()],
+            zone: None,
+            version: String::new(),
+            state: NodeState::Starting,
+            rpc: String::new(),
+            load: 0,
+            started_at: clock.utc(),
+        };
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (pulse, hung) = (Pulse::new(clock), CancellationToken::new());
+        let beating = pulse.clone();
+        runtime.spawn(async move {
+            loop {
+                beating.beat();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let heartbeat = Heartbeat { record, registry: registry.clone() };
+        let (draining, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
+        runtime.spawn(heartbeat.run(Arc::new(|| 0), Some(pulse.clone()), draining, hung.clone(), stop));
+        Node { runtime, registry, pulse, hung }
+    }
+
+    impl Node {
+        /// Waits until others see it, or do not.
+        async fn is_seen(&self, seen: bool) {
+            eventually(PATIENCE, || async {
+                let nodes = self.registry.nodes().await.unwrap();
+                (nodes.is_empty() != seen).then_some(())
+            })
+            .await;
+        }
+    }
+
+    #[test]
+    fn a_runtime_whose_threads_are_blocked_loses_its_record_until_it_works_again() {
+        let node = node();
+        let here = Builder::new_current_thread().enable_all().build().unwrap();
+        here.block_on(node.is_seen(true));
+        let threads: Vec<mpsc::Sender<()>> = (0..2)
+            .map(|_| {
+                let (release, blocked) = mpsc::channel();
+                node.runtime.spawn(async move { blocked.recv() });
+                release
+            })
+            .collect();
+        here.block_on(node.is_seen(false));
+        assert!(!node.hung.is_cancelled(), "it may come back");
+        drop(threads);
+        here.block_on(node.is_seen(true));
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_whole_again_gives_up_its_record_and_says_so() {
+        let node = node();
+        let here = Builder::new_current_thread().enable_all().build().unwrap();
+        here.block_on(node.is_seen(true));
+        node.pulse.lose("a thread is held for good".to_owned());
+        here.block_on(node.is_seen(false));
+        here.block_on(async { tokio::time::timeout(PATIENCE, node.hung.cancelled()).await.expect("it is told") });
     }
 }

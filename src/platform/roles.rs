@@ -13,7 +13,9 @@ use maya_actors::{
     parts::{InterviewSettings, Parts},
     placement::Placement,
     planner::{Catalogue, agent::PlannerAgent, index},
+    pulse::Pulse,
     recorder::{Recorder, RecorderSettings},
+    session::asides::Asides,
 };
 use maya_edge::{Edge, EdgeParts, EdgeSettings};
 use maya_gateway::{AppState, GatewaySettings, auth::JwtSettings, sealed::Sealing};
@@ -27,6 +29,8 @@ use maya_protocol::{
 };
 use maya_providers::blobs::{self, SharedBlobs};
 use maya_store::inbox::{self, Handler};
+use parking_lot::Mutex;
+use rand::{SeedableRng, rngs::StdRng};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -61,6 +65,7 @@ pub struct Start<'a> {
 /// What runs.
 pub struct Running {
     placement: Option<Placement>,
+    pulse: Option<Pulse>,
     edge: Option<Arc<Edge>>,
     peers: Vec<Arc<dyn PeerHandler>>,
 }
@@ -68,7 +73,7 @@ pub struct Running {
 impl Start<'_> {
     /// Starts the roles and opens their doors.
     pub async fn all(self, roles: &[Role], fronts: &BTreeMap<Role, Front>) -> anyhow::Result<Running> {
-        let mut running = Running { placement: None, edge: None, peers: Vec::new() };
+        let mut running = Running { placement: None, pulse: None, edge: None, peers: Vec::new() };
         for &role in roles {
             let router = match role {
                 Role::Gateway => self.gateway()?,
@@ -185,6 +190,7 @@ impl Start<'_> {
     async fn interviewer(&self, running: &mut Running, roles: &[Role]) -> anyhow::Result<()> {
         let Connected { store, bus, registry, .. } = self.connected;
         let interview = &self.config.interview;
+        let pulse = Pulse::new(self.clock.clone());
         let parts = Parts {
             node: self.node.clone(),
             store: store.clone(),
@@ -192,6 +198,9 @@ impl Start<'_> {
             registry: registry.clone(),
             clock: self.clock.clone(),
             observer: Observer::new(self.node.clone(), self.clock.clone()),
+            rng: Arc::new(Mutex::new(StdRng::from_os_rng())),
+            pulse: pulse.clone(),
+            asides: Asides::default(),
             senses: self.senses.interview.clone(),
             settings: InterviewSettings {
                 silence: Duration::from_secs(interview.silence_seconds),
@@ -216,6 +225,7 @@ impl Start<'_> {
         self.consume(ApprovedHandler::new(parts.clone()));
         self.consume(CommandHandler::new(parts, placement.clone(), Arc::new(self.peers()?)));
         running.placement = Some(placement);
+        running.pulse = Some(pulse);
         Ok(())
     }
 
@@ -359,6 +369,11 @@ impl Running {
             (None, Some(edge)) => edge.sockets() as u32,
             (None, None) => 0,
         })
+    }
+
+    /// Whether the sessions of this process get on, where it has any.
+    pub fn pulse(&self) -> Option<Pulse> {
+        self.pulse.clone()
     }
 
     /// No new work; sockets are closed, sessions stopped, consumers told to stop.

@@ -172,6 +172,16 @@ impl Probe {
     pub fn failed(&self, reason: impl AsRef<str>) {
         self.fail(Happening::Fell, reason.as_ref());
     }
+    /// Restarts so far and why the last one was, where the history has them already: of a supervisor, or of an actor
+    /// that follows others.
+    pub fn carries(&self, restarts: usize, reason: &str) {
+        self.restarts.store(restarts as u32, Ordering::Relaxed);
+        let failure = Failure { at: self.clock.utc(), reason: plain(reason) };
+        self.tell(|words| {
+            words.last_failure = Some(failure);
+            true
+        });
+    }
     /// Which edge holds the candidate's socket.
     pub fn socket(&self, edge: Option<NodeId>) {
         self.tell(|words| std::mem::replace(&mut words.edge, edge.clone()) != edge);

@@ -89,8 +89,17 @@ impl Inner {
 
     /// Rebuilds a session of this node's that fell.
     pub(super) async fn rebuild(self: Arc<Self>, session: SessionId) {
-        self.here.entry(session).or_insert_with(|| Here::Starting(Vec::new()));
-        self.begin(session).await;
+        let first = match self.here.entry(session) {
+            dashmap::Entry::Vacant(here) => {
+                here.insert(Here::Starting(Vec::new()));
+                true
+            }
+            // a message of its candidate was faster
+            dashmap::Entry::Occupied(_) => false,
+        };
+        if first {
+            self.begin(session).await;
+        }
     }
 
     fn waiting_join(&self, session: SessionId) -> Option<ConnectionId> {
@@ -147,7 +156,7 @@ impl Inner {
             Some(owner) if *owner != parts.node => {
                 args.probe.note(Happening::TakenOver, &format!("it was {owner}'s"));
             }
-            Some(_) => args.probe.restarted("rebuilt from its turns"),
+            Some(_) => args.probe.note(Happening::Restarted, "rebuilt from its turns"),
             None => args.probe.note(Happening::Started, "the candidate joined"),
         }
         let (probe, partition, incarnation) = (args.probe.clone(), args.partition, args.incarnation.clone());
@@ -234,7 +243,9 @@ impl Inner {
                 Err(_) => String::new(),
             },
         };
+        let position = placement.position.as_ref().filter(|position| position.incarnation == incarnation);
         Ok(SessionArgs {
+            position: position.map(|position| position.offset),
             session: placement.session,
             interview: placement.interview,
             tenant: placement.tenant,

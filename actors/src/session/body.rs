@@ -3,6 +3,7 @@
 use super::{
     SessionArgs,
     agenda::Agenda,
+    children::Children,
     journal::{self, Entry},
     latency::Latency,
     machine::{Input, Machine, Now, Settings, Utterance},
@@ -10,35 +11,18 @@ use super::{
     sentences::Sentence,
     voice::{Mouth, Spoken},
 };
-use crate::{
-    observe::Observed,
-    speech_to_text::{SpeechToText, SpeechToTextArgs, SpeechToTextMessage},
-    supervise::{Decision, LIVE_CHILD, Restarts},
-    traced::Traced,
-};
+use crate::{observe::Working, speech_to_text::SpeechToTextMessage};
 use maya_protocol::{
     audio::{CandidateBody, CandidateMessage, ErrorCode},
     ids::ConnectionId,
     interview::Turn,
     trace,
 };
-use maya_providers::{llm::Task, stt::SttConfig, tts::Emotion};
+use maya_providers::{llm::Task, tts::Emotion};
 use maya_store::{fenced::Owner, placements::LogPosition};
-use ractor::{Actor, ActorCell, ActorId, ActorRef};
-use std::{collections::HashMap, sync::Arc};
+use ractor::ActorRef;
+use std::sync::Arc;
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
-
-/// The session's ear, and where what it is told is counted.
-pub(super) struct Ear {
-    pub(super) actor: ActorRef<SpeechToTextMessage>,
-    probe: Observed,
-}
-
-impl Ear {
-    pub(super) fn tell(&self, message: SpeechToTextMessage) {
-        let _ = self.probe.cast(&self.actor, message);
-    }
-}
 
 /// What a session's actor holds.
 pub struct SessionState {
@@ -50,10 +34,13 @@ pub struct SessionState {
     pub(super) history: Arc<Vec<Turn>>,
     /// The open connection and its generation.
     pub(super) connection: Option<(ConnectionId, u64)>,
-    pub(super) ear: Option<Ear>,
-    ear_restarts: Restarts,
-    pub(super) mind: Option<ActorCell>,
-    pub(super) voices: HashMap<ActorId, ActorCell>,
+    pub(super) children: Children,
+    /// Why each ear fell, for the tree.
+    pub(super) ear_falls: Vec<String>,
+    /// The bus refuses messages: the candidate hears nothing.
+    pub(super) bus_away: bool,
+    /// Asides said so far.
+    pub(super) asides: u32,
     /// All before this place in the log is recorded or silence.
     pub(super) safe: Option<u64>,
     pub(super) tick: u64,
@@ -74,6 +61,8 @@ impl SessionState {
             duration: args.duration,
             silence: args.parts.settings.silence,
             grace: args.parts.settings.grace,
+            filler: args.parts.settings.filler,
+            holding: args.parts.settings.holding,
         };
         let opening =
             args.opening.iter().map(|text| Sentence { text: text.clone(), emotion: Emotion::Warm }).collect::<Vec<_>>();
@@ -90,7 +79,13 @@ impl SessionState {
                 let _ = probe.cast(&myself, SessionMessage::Journal(event));
             }
         };
-        tokio::spawn(journal::run(args.parts.store.clone(), owner, entries, tell));
+        let writing = tokio::spawn(journal::run(args.parts.store.clone(), owner, entries, tell.clone()));
+        tokio::spawn(async move {
+            if writing.await.is_err() {
+                tell(JournalEvent::Fell);
+            }
+        });
+        args.parts.asides.prepare(&args.parts.senses.speaks, &args.language);
         Self {
             machine,
             mouth: Mouth::default(),
@@ -98,11 +93,11 @@ impl SessionState {
             journal,
             history: Arc::new(args.turns.clone()),
             connection: args.connection,
-            ear: None,
-            ear_restarts: Restarts::new(LIVE_CHILD),
-            mind: None,
-            voices: HashMap::new(),
-            safe: None,
+            children: Children::default(),
+            ear_falls: Vec::new(),
+            bus_away: false,
+            asides: 0,
+            safe: args.position,
             tick: 0,
             timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
@@ -117,77 +112,21 @@ impl SessionState {
         self.connection.is_some()
     }
 
+    pub(super) fn working(&self) -> Working {
+        self.args.probe.work()
+    }
+
+    /// Something behind the session failed and was made good otherwise.
+    pub(super) fn trouble(&self, reason: String) {
+        self.args.probe.failed(reason);
+    }
+
     pub(super) fn handled(&self) {
         self.args.probe.handled();
     }
 
     pub(super) fn now(&self) -> Now {
         Now { instant: self.args.parts.clock.now(), utc: self.args.parts.clock.utc() }
-    }
-
-    /// Starts the ear (again).
-    pub(super) async fn start_ear(&mut self, myself: &ActorRef<SessionMessage>) {
-        let parts = self.args.parts.clone();
-        let (listener, listening) = (myself.clone(), self.args.probe.clone());
-        let probe = parts.observer.observe(Some(&self.args.probe), "speech_to_text", self.args.session.to_string());
-        let ear_probe = probe.clone();
-        let args = SpeechToTextArgs {
-            config: SttConfig { language: self.args.language.clone(), hints: self.args.hints.clone() },
-            events: Box::new(move |event| {
-                let _ = listening.cast(&listener, SessionMessage::Ear(event));
-            }),
-            probe,
-            parts,
-        };
-        let ear = Traced::new(SpeechToText, &self.args.trace);
-        match Actor::spawn_linked(None, ear, args, myself.get_cell()).await {
-            Ok((ear, _)) => {
-                let ear = Ear { actor: ear, probe: ear_probe };
-                ear.tell(SpeechToTextMessage::MayaTalks(self.maya_talks));
-                self.ear = Some(ear);
-            }
-            Err(error) => tracing::error!(session = %self.args.session, error = %error, "the ear did not start"),
-        }
-    }
-
-    /// A child is gone; `true` if its failure is the session's now.
-    pub(super) async fn child_ended(
-        &mut self,
-        myself: &ActorRef<SessionMessage>,
-        who: ActorId,
-        failure: Option<String>,
-    ) -> bool {
-        if self.ear.as_ref().is_some_and(|ear| ear.actor.get_id() == who) {
-            self.ear = None;
-            let reason = failure.unwrap_or_else(|| "stopped".to_owned());
-            tracing::warn!(session = %self.args.session, error = %reason, "the ear fell");
-            self.args.probe.restarted(reason);
-            // a sound that it was hearing is over for the machine
-            self.step(myself, Input::Offset).await;
-            match self.ear_restarts.failed(self.args.parts.clock.now(), &mut rand::rng()) {
-                Decision::RestartAfter(pause) => {
-                    drop(myself.send_after(pause, || SessionMessage::RestartEar));
-                }
-                Decision::Escalate => return true,
-            }
-        } else if self.mind.as_ref().is_some_and(|mind| mind.get_id() == who) {
-            self.mind = None;
-            if let Some(reason) = failure {
-                self.args.probe.failed(reason);
-                let thought = self.machine.thought();
-                self.step(myself, Input::ThoughtFailed { thought }).await;
-            }
-        } else if self.voices.remove(&who).is_some()
-            && let Some(reason) = failure
-        {
-            // its sentence is shown without voice: the mouth hears of an end that the voice could not tell
-            self.args.probe.failed(reason);
-            for (turn, sentence) in self.mouth.waiting() {
-                let take = self.mouth.take();
-                self.voice(myself, VoiceEvent::Ended { take, turn, sentence, failed: true }).await;
-            }
-        }
-        false
     }
 
     /// A message of the candidate's connection.
@@ -205,13 +144,17 @@ impl SessionState {
         }
         match &message.body {
             CandidateBody::Joined if newer => {
+                if self.history.is_empty() {
+                    // nothing was said before the first join
+                    self.safe.get_or_insert(offset);
+                }
                 self.connection = Some((message.connection, message.stream));
                 self.look_for_socket();
                 trace::within(self.args.trace.get(), self.step(myself, Input::Joined)).await;
             }
             CandidateBody::Left if current => {
                 self.args.probe.socket(None);
-                self.to_ear(SpeechToTextMessage::Gone);
+                self.children.tell_ear(SpeechToTextMessage::Gone);
                 self.step(myself, Input::Left).await;
             }
             CandidateBody::Leave if current => self.step(myself, Input::Leave).await,
@@ -229,16 +172,10 @@ impl SessionState {
             | CandidateBody::Batch { .. }
                 if current =>
             {
-                self.to_ear(SpeechToTextMessage::Hear { message: Box::new(message), offset, permit });
+                self.children.hear(message, offset, permit);
             }
             // of a connection that is not the session's any more: nobody will hear it
             _ => self.args.probe.audio_heard(message.captured_at),
-        }
-    }
-
-    fn to_ear(&self, message: SpeechToTextMessage) {
-        if let Some(ear) = &self.ear {
-            ear.tell(message);
         }
     }
 
@@ -278,6 +215,7 @@ impl SessionState {
                 self.send_error(ErrorCode::BadAudio, "this audio could not be understood as audio", true);
                 self.step(myself, Input::Offset).await;
             }
+            EarEvent::NotUnderstood => self.step(myself, Input::NotUnderstood).await,
         }
     }
 
@@ -287,9 +225,10 @@ impl SessionState {
             VoiceEvent::Piece { take, turn, sentence, pcm } => {
                 (turn, sentence, self.mouth.piece(take, turn, sentence, pcm))
             }
-            VoiceEvent::Ended { take, turn, sentence, failed } => {
-                if failed {
+            VoiceEvent::Ended { take, turn, sentence, failure } => {
+                if let Some(reason) = failure {
                     metrics::counter!("maya_sentences_without_voice_total").increment(1);
+                    self.trouble(format!("sentence {sentence} of {turn} has no voice: {reason}"));
                 }
                 (turn, sentence, self.mouth.ended(take, turn, sentence))
             }

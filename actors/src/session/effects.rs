@@ -2,20 +2,20 @@
 
 use super::{
     body::SessionState,
+    children::Child,
     journal::Entry,
     machine::{Effect, Input},
     message::SessionMessage,
-    voice::Frame,
 };
 use crate::{
     llm_turn::{LlmTurn, LlmTurnArgs},
     speech_to_text::SpeechToTextMessage,
+    supervise::Lifetime,
     traced::Traced,
     tts_sentence::{TtsSentence, TtsSentenceArgs},
 };
 use maya_protocol::{
-    audio::{AgentBody, AgentMessage, ErrorCode},
-    ids::TurnId,
+    audio::AgentBody,
     interview::Turn,
     session::{LiveState, Phase},
 };
@@ -30,15 +30,18 @@ impl SessionState {
     /// Gives the machine an input and does what it says.
     pub(super) async fn step(&mut self, myself: &ActorRef<SessionMessage>, input: Input) {
         let mut effects: VecDeque<Effect> = self.machine.step(input, self.now()).into();
+        let bus_was_away = self.bus_away;
         while let Some(effect) = effects.pop_front() {
             self.run(myself, effect).await;
         }
+        if self.bus_away && !bus_was_away {
+            self.wait_for_bus(myself).await;
+        }
+        self.show_phase();
         let talks = self.machine.is_talking();
         if talks != self.maya_talks {
             self.maya_talks = talks;
-            if let Some(ear) = &self.ear {
-                ear.tell(SpeechToTextMessage::MayaTalks(talks));
-            }
+            self.children.tell_ear(SpeechToTextMessage::MayaTalks(talks));
         }
         self.arm(myself);
         self.show_whom_it_waits_for();
@@ -81,16 +84,15 @@ impl SessionState {
                 self.unrecorded += 1;
                 self.journal.write(Entry::Turn { turn: Box::new(turn), receipt, position });
             }
-            Effect::Think { thought, task, reply } => self.think(myself, thought, task, reply).await,
-            Effect::CancelThought => {
-                if let Some(mind) = self.mind.take() {
-                    mind.kill();
-                }
-            }
+            Effect::Think { thought, task, reply, plain } => self.think(myself, thought, task, reply, plain).await,
+            Effect::CancelThought => self.children.drop_mind(),
+            Effect::Say(aside) => self.say_aside(myself, aside).await,
             Effect::Synthesize { turn, sentence, what } => {
                 self.mouth.expect(turn, sentence);
                 let parts = self.args.parts.clone();
                 let (listener, listening) = (myself.clone(), self.args.probe.clone());
+                let probe =
+                    parts.observer.observe(Some(&self.args.probe), "tts_sentence", format!("{turn}.{sentence}"));
                 let args = TtsSentenceArgs {
                     take: self.mouth.take(),
                     turn,
@@ -101,12 +103,13 @@ impl SessionState {
                     events: Box::new(move |event| {
                         let _ = listening.cast(&listener, SessionMessage::Voice(event));
                     }),
-                    probe: parts.observer.observe(Some(&self.args.probe), "tts_sentence", format!("{turn}.{sentence}")),
+                    probe: probe.clone(),
                     parts,
                 };
                 let voice = Traced::new(TtsSentence, &self.args.trace);
                 if let Ok((voice, _)) = Actor::spawn_linked(None, voice, args, myself.get_cell()).await {
-                    self.voices.insert(voice.get_id(), voice.get_cell());
+                    let child = Child::Voice(turn, sentence);
+                    self.children.add(child, Lifetime::Temporary, voice.get_cell(), probe);
                 }
             }
             Effect::Release { turn, sentence, text } => {
@@ -125,9 +128,7 @@ impl SessionState {
             }
             Effect::StopVoice => {
                 self.mouth.stop();
-                for (_, voice) in self.voices.drain() {
-                    voice.kill();
-                }
+                self.children.drop_voices();
             }
             Effect::Clear { turn } => self.send(AgentBody::Clear { turn_id: turn }),
             Effect::Changed { change, reason } => {
@@ -144,13 +145,19 @@ impl SessionState {
         }
     }
 
-    pub(super) async fn think(&mut self, myself: &ActorRef<SessionMessage>, thought: u64, task: Task, reply: u32) {
-        if let Some(mind) = self.mind.take() {
-            mind.kill();
-        }
+    pub(super) async fn think(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        thought: u64,
+        task: Task,
+        reply: u32,
+        plain: bool,
+    ) {
+        self.children.drop_mind();
         self.unworded = Some((thought, task.clone(), reply));
         let parts = self.args.parts.clone();
         let (listener, listening) = (myself.clone(), self.args.probe.clone());
+        let probe = parts.observer.observe(Some(&self.args.probe), "llm_turn", format!("thought {thought}"));
         let args = LlmTurnArgs {
             thought,
             facts: InterviewFacts {
@@ -160,16 +167,17 @@ impl SessionState {
                 language: self.args.language.clone(),
                 reply,
             },
+            plain,
             history: self.history.clone(),
             events: Box::new(move |event| {
                 let _ = listening.cast(&listener, SessionMessage::Mind(event));
             }),
-            probe: parts.observer.observe(Some(&self.args.probe), "llm_turn", format!("thought {thought}")),
+            probe: probe.clone(),
             parts,
         };
         let mind = Traced::new(LlmTurn, &self.args.trace);
         match Actor::spawn_linked(None, mind, args, myself.get_cell()).await {
-            Ok((mind, _)) => self.mind = Some(mind.get_cell()),
+            Ok((mind, _)) => self.children.add(Child::Mind, Lifetime::Temporary, mind.get_cell(), probe),
             Err(error) => tracing::error!(session = %self.args.session, error = %error, "the mind did not start"),
         }
     }
@@ -180,43 +188,6 @@ impl SessionState {
         match history.last_mut() {
             Some(last) if last.turn_id == turn.turn_id => *last = turn.clone(),
             _ => history.push(turn.clone()),
-        }
-    }
-
-    pub(super) fn send_speech(&self, frame: Frame) {
-        self.send(AgentBody::Speech {
-            turn_id: frame.turn,
-            sentence: frame.sentence,
-            part: frame.part,
-            text: frame.text,
-            last: false,
-            pcm: frame.pcm,
-        });
-    }
-
-    /// All of a sentence was sent.
-    pub(super) fn send_whole(&self, turn_id: TurnId, sentence: usize) {
-        self.send(AgentBody::Whole { turn_id, sentence: sentence as u32, parts: self.mouth.next_part() });
-    }
-
-    pub(super) fn send_error(&self, code: ErrorCode, message: &str, retryable: bool) {
-        self.send(AgentBody::Error { code, message: message.to_owned(), retryable });
-    }
-
-    fn send(&self, body: AgentBody) {
-        let Some((connection, _)) = self.connection else { return };
-        let message = AgentMessage {
-            session: self.args.session,
-            tenant: self.args.tenant,
-            partition: self.args.partition,
-            epoch: self.args.epoch,
-            connection,
-            trace: self.args.trace.get(),
-            body,
-        };
-        if let Err(error) = self.args.parts.bus.send(message.to_record()) {
-            metrics::counter!("maya_agent_messages_dropped_total").increment(1);
-            tracing::warn!(session = %self.args.session, error = %error, "a message to the candidate was dropped");
         }
     }
 
@@ -249,6 +220,25 @@ impl SessionState {
 
     /// Shows the session in the node's tree.
     pub(super) fn show(&self) {
+        self.show_phase();
+        self.args.probe.conversation(self.machine.turns(), self.latency.last());
+    }
+
+    /// Shows whom the conversation waits for, the one that holds it up first.
+    fn show_whom_it_waits_for(&self) {
+        let whom = match self.machine.phase() {
+            Phase::Ended => None,
+            _ if self.unrecorded > 0 => Some("database"),
+            Phase::Thinking if self.children.has_mind() => Some("llm_turn"),
+            Phase::Greeting | Phase::Speaking | Phase::Closing if !self.machine.is_talking() => Some("tts_sentence"),
+            Phase::Waiting | Phase::Listening | Phase::Suspended => Some("candidate"),
+            _ => None,
+        };
+        self.args.probe.waits_for(whom);
+    }
+
+    /// Shows what the session does, also to those whom the candidate's socket is not told.
+    fn show_phase(&self) {
         self.args.probe.phase(match self.machine.phase() {
             Phase::Waiting => "waiting",
             Phase::Greeting => "greeting",
@@ -259,20 +249,6 @@ impl SessionState {
             Phase::Closing => "closing",
             Phase::Ended => "ended",
         });
-        self.args.probe.conversation(self.machine.turns(), self.latency.last());
-    }
-
-    /// Shows whom the conversation waits for, the one that holds it up first.
-    fn show_whom_it_waits_for(&self) {
-        let whom = match self.machine.phase() {
-            Phase::Ended => None,
-            _ if self.unrecorded > 0 => Some("database"),
-            Phase::Thinking if self.mind.is_some() => Some("llm_turn"),
-            Phase::Greeting | Phase::Speaking | Phase::Closing if !self.machine.is_talking() => Some("tts_sentence"),
-            Phase::Waiting | Phase::Listening | Phase::Suspended => Some("candidate"),
-            _ => None,
-        };
-        self.args.probe.waits_for(whom);
     }
 
     /// Gives back what the session holds in the registry.

@@ -8,9 +8,11 @@ mod step;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use super::{
     agenda::{Agenda, Move},
+    asides::Aside,
     sentences::Sentence,
     state::Doing,
 };
@@ -46,6 +48,10 @@ pub struct Settings {
     pub silence: Duration,
     /// How long a candidate may be away.
     pub grace: Duration,
+    /// A candidate who waits for a reply that long is told that it comes.
+    pub filler: Duration,
+    /// A candidate who waits that long for the database is told of a technical problem.
+    pub holding: Duration,
 }
 
 /// What the candidate said, finalised.
@@ -81,6 +87,8 @@ pub enum Input {
     Interim(String),
     /// The candidate's words.
     Utterance(Utterance),
+    /// The candidate's words could not be made out.
+    NotUnderstood,
     /// A sentence of the reply, which is not the last.
     Worded { thought: u64, sentence: Sentence },
     /// The reply is complete: its last sentence and what it does to the plan's cursor.
@@ -93,6 +101,8 @@ pub enum Input {
     Voiced { turn: TurnId, sentence: usize },
     /// Audio of a sentence was let go; `done` with its last.
     Released { turn: TurnId, sentence: usize, ms: u64, done: bool },
+    /// An aside was let go, of that length.
+    AsideSaid { ms: u64 },
     /// The client has heard that much of a sentence.
     Played { turn: TurnId, sentence: u32, ms: u64 },
     /// A person called it off.
@@ -126,8 +136,8 @@ pub enum Effect {
     Transcript { utterance: TurnId, text: String, is_final: bool },
     /// Write a turn (or more of it) under the fence, then answer [`Input::Recorded`].
     Record { turn: Turn, receipt: Receipt },
-    /// Word a reply.
-    Think { thought: u64, task: Task, reply: u32 },
+    /// Word a reply; `plain`: by the plan alone, because the model failed.
+    Think { thought: u64, task: Task, reply: u32, plain: bool },
     /// Stop wording.
     CancelThought,
     /// Give a sentence its voice, ahead of time.
@@ -136,6 +146,8 @@ pub enum Effect {
     Release { turn: TurnId, sentence: usize, text: String },
     /// Send the turn's final, empty frame.
     CloseTurn { turn: TurnId, sentence: usize },
+    /// Say a fixed line beside the conversation, then answer [`Input::AsideSaid`].
+    Say(Aside),
     /// Drop all voices and their audio.
     StopVoice,
     /// The candidate's client drops what it has not played.
@@ -168,10 +180,13 @@ pub struct Machine {
     reply: u32,
     /// Words waiting for their record, to be acknowledged by it.
     unrecorded: Vec<(TurnId, String)>,
+    /// Words that were recorded before a rebuild, and may never have been acknowledged.
+    unacknowledged: Vec<(TurnId, String)>,
     used: Duration,
     counted_to: Option<Instant>,
     phase_told: Option<Phase>,
     ending: Option<(Outcome, &'static str)>,
+    waiting: waiting::Waiting,
 }
 
 impl Machine {
@@ -190,10 +205,12 @@ impl Machine {
             thought: 0,
             reply: 0,
             unrecorded: Vec::new(),
+            unacknowledged: Vec::new(),
             used: Duration::ZERO,
             counted_to: None,
             phase_told: None,
             ending: None,
+            waiting: waiting::Waiting::default(),
         }
     }
 
@@ -206,13 +223,10 @@ impl Machine {
         machine.next_turn = last.turn_id.next();
         machine.reply = turns.len() as u32;
         machine.used = Duration::from_millis(turns.iter().map(|turn| turn.context.used_ms).max().unwrap_or(0));
-        machine.answer = turns
-            .iter()
-            .rev()
-            .take_while(|turn| turn.speaker == Speaker::Candidate)
-            .map(|turn| turn.text.clone())
-            .collect();
-        machine.answer.reverse();
+        let mut said: Vec<_> = turns.iter().rev().take_while(|turn| turn.speaker == Speaker::Candidate).collect();
+        said.reverse();
+        machine.answer = said.iter().map(|turn| turn.text.clone()).collect();
+        machine.unacknowledged = said.into_iter().map(|turn| (turn.turn_id, turn.text.clone())).collect();
         let before = match last.speaker {
             Speaker::Maya => Doing::Talking(talk::recorded(last)),
             Speaker::Candidate => Doing::Listening { since: now.instant, encouraged: false, speaking: false },

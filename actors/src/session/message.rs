@@ -27,6 +27,12 @@ pub enum SessionMessage {
     RotateStt,
     /// The ear may be started again.
     RestartEar,
+    /// Audio that a fallen ear had not made words of was given to the new one.
+    HeardAgain,
+    /// A child without progress, by its probe.
+    Frozen(u64),
+    /// The bus takes messages again.
+    BusBack,
     /// A deadline came; stale unless it is the last one set.
     Tick(u64),
 }
@@ -56,6 +62,8 @@ pub enum EarEvent {
     Silence { offset: u64 },
     /// A stream of audio could not be read.
     BadAudio,
+    /// The recogniser gave no words for a turn, however often it was asked.
+    NotUnderstood,
 }
 
 /// From the mind.
@@ -66,6 +74,8 @@ pub enum MindEvent {
     Worded { thought: u64, sentence: Sentence },
     /// The reply is complete.
     Done { thought: u64, last: Option<Sentence>, by: Option<Move> },
+    /// The model failed and something else is tried; for the session's place in the tree.
+    Trouble { reason: String },
 }
 
 /// From the voices.
@@ -75,7 +85,7 @@ pub enum VoiceEvent {
     /// Audio of a sentence.
     Piece { take: u64, turn: TurnId, sentence: usize, pcm: Bytes },
     /// There is no more of it.
-    Ended { take: u64, turn: TurnId, sentence: usize, failed: bool },
+    Ended { take: u64, turn: TurnId, sentence: usize, failure: Option<String> },
 }
 
 /// From the journal.
@@ -87,4 +97,6 @@ pub enum JournalEvent {
     Completed,
     /// Another node owns the session.
     Fenced,
+    /// It is gone: what was to be written may be lost.
+    Fell,
 }

@@ -5,7 +5,6 @@ use super::{
     machine::Input,
     message::{SessionMessage, VoiceEvent},
 };
-use crate::speech_to_text::SpeechToTextMessage;
 use maya_protocol::operation::ActorKind;
 use ractor::{ActorProcessingErr, ActorRef};
 
@@ -21,46 +20,31 @@ impl SessionState {
         match kind {
             ActorKind::Session => return Err(WHY.into()),
             ActorKind::SpeechToText => {
-                if let Some(ear) = self.ear.take() {
-                    ear.actor.kill();
-                }
                 self.args.probe.restarted(WHY);
-                // a sound that it was hearing is over for the machine
-                self.step(myself, Input::Offset).await;
-                self.start_ear(myself).await;
+                self.replace_ear(myself, WHY).await?;
             }
-            ActorKind::LlmTurn => {
-                let Some(mind) = self.mind.take() else { return Ok(()) };
-                mind.kill();
+            ActorKind::LlmTurn if self.children.has_mind() => {
+                self.children.drop_mind();
                 self.args.probe.restarted(WHY);
                 match self.unworded.take() {
-                    Some((thought, task, reply)) => self.think(myself, thought, task, reply).await,
+                    Some((thought, task, reply)) => self.think(myself, thought, task, reply, false).await,
                     // sentences that are out stay said: the reply ends there
                     None => {
                         let thought = self.machine.thought();
-                        self.step(myself, Input::ThoughtDone { thought, last: None, by: None }).await;
+                        self.step(myself, Input::ThoughtFailed { thought }).await;
                     }
                 }
             }
+            ActorKind::LlmTurn => {}
             ActorKind::TtsSentence => {
-                for (_, voice) in self.voices.drain() {
-                    voice.kill();
-                }
                 self.args.probe.restarted(WHY);
                 // the sentences that were to be spoken are shown without voice; the next ones have one again
-                for (turn, sentence) in self.mouth.waiting() {
-                    let take = self.mouth.take();
-                    self.voice(myself, VoiceEvent::Ended { take, turn, sentence, failed: true }).await;
+                for (turn, sentence) in self.children.drop_voices() {
+                    let (take, failure) = (self.mouth.take(), Some(WHY.to_owned()));
+                    self.voice(myself, VoiceEvent::Ended { take, turn, sentence, failure }).await;
                 }
             }
         }
         Ok(())
-    }
-
-    /// Has the ear open another stream to the recogniser.
-    pub(super) fn rotate(&self) {
-        if let Some(ear) = &self.ear {
-            ear.tell(SpeechToTextMessage::Rotate);
-        }
     }
 }

@@ -36,6 +36,8 @@ pub enum Doing {
         since: Instant,
         /// The candidate has begun to speak again.
         speaking: bool,
+        /// By the plan alone, because the model failed.
+        plain: bool,
     },
     /// The candidate is away.
     Suspended {

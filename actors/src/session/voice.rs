@@ -62,11 +62,6 @@ impl Mouth {
         self.take
     }
 
-    /// The sentences whose voice has not ended.
-    pub fn waiting(&self) -> Vec<(TurnId, usize)> {
-        self.pending.iter().filter(|(_, pending)| !pending.ended).map(|(key, _)| *key).collect()
-    }
-
     /// Drops everything; what older voices still say is ignored.
     pub fn stop(&mut self) {
         self.take += 1;

@@ -20,15 +20,11 @@ const PRE_ROLL: usize = HEARING_RATE as usize * 32 / 100;
 const JUDGED: usize = HEARING_RATE as usize * 8;
 /// Longest open turn: three minutes; the recogniser gets no more of it.
 const LONGEST: usize = HEARING_RATE as usize * 180;
-/// How long the recogniser may take for the words of a turn that is over.
-const FINAL_PATIENCE: Duration = Duration::from_secs(8);
-/// Streams in a row that may die over one turn.
-const MOST_FAILURES: u32 = 4;
 
 /// The turn that is being heard.
 pub(super) struct Open {
     /// Its audio, to be fed again to another stream, to be judged, to be looked at for words.
-    pcm: Vec<i16>,
+    pub(super) pcm: Vec<i16>,
     /// Place in the log where it began.
     began_at: u64,
     /// Words of its earlier pieces, which sounded unfinished.
@@ -37,10 +33,10 @@ pub(super) struct Open {
 
 /// A turn that is over and waits for its words.
 pub(super) struct Closing {
-    open: Open,
+    pub(super) open: Open,
     forced: bool,
     silent: Duration,
-    since: Instant,
+    pub(super) since: Instant,
     offset: u64,
     covered: Option<(u64, u64)>,
     /// It was nothing: its words are not wanted.
@@ -158,15 +154,22 @@ impl SpeechToTextState {
         self.feed(SttInput::Finish).await;
     }
 
-    pub(super) fn recognised(&mut self, _myself: &ActorRef<SpeechToTextMessage>, event: SttEvent) {
+    pub(super) async fn recognised(&mut self, myself: &ActorRef<SpeechToTextMessage>, event: SttEvent) {
         match event {
             SttEvent::Interim(text) => {
-                if let Some(open) = &self.open {
+                if let Some(open) = &self.open
+                    && is_plausible(&text, open.pcm.len())
+                {
                     self.tell(EarEvent::Interim(joined(&open.earlier, &text)));
                 }
             }
+            SttEvent::Final(text)
+                if self.closing.front().is_some_and(|closing| !is_plausible(&text, closing.open.pcm.len())) =>
+            {
+                self.stream_died(myself, ProviderError::retry("stt", "the words are none")).await;
+            }
             SttEvent::Final(text) => {
-                self.stream_failures = 0;
+                self.recogniser.works();
                 if let Some(closing) = self.closing.pop_front() {
                     self.closed(closing, text);
                 }
@@ -225,89 +228,12 @@ impl SpeechToTextState {
         if self.open.is_none() && waited.is_some_and(|waited| waited >= self.args.parts.settings.max_silence) {
             self.release_held();
         }
-        let late =
-            self.closing.front().is_some_and(|closing| now.saturating_duration_since(closing.since) > FINAL_PATIENCE);
-        if late {
+        let late = self
+            .closing
+            .front()
+            .is_some_and(|closing| now.saturating_duration_since(closing.since) > self.args.parts.settings.final_words);
+        if late && !self.recogniser.waits() {
             self.stream_died(myself, ProviderError::retry("stt", "no words in time")).await;
-        }
-    }
-
-    pub(super) async fn ensure_stream(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
-        if self.stream.as_ref().is_some_and(|stream| !stream.input.is_closed()) {
-            return;
-        }
-        self.stream_number += 1;
-        let number = self.stream_number;
-        self.args.probe.provider("opening");
-        match self.args.parts.senses.hears.open(&self.args.config).await {
-            Ok(mut stream) => {
-                let (_, nothing) = tokio::sync::mpsc::channel(1);
-                let mut events = std::mem::replace(&mut stream.events, nothing);
-                let myself = myself.clone();
-                tokio::spawn(trace::carry(async move {
-                    while let Some(event) = events.recv().await {
-                        let failed = event.is_err();
-                        if myself.cast(SpeechToTextMessage::Recognised { stream: number, event }).is_err() || failed {
-                            return;
-                        }
-                    }
-                    let gone = Err(ProviderError::retry("stt", "the stream ended"));
-                    let _ = myself.cast(SpeechToTextMessage::Recognised { stream: number, event: gone });
-                }));
-                self.stream = Some(stream);
-                self.args.probe.provider("open");
-            }
-            Err(error) => {
-                self.args.probe.failed(error.to_string());
-                self.args.probe.provider("failed");
-                self.stream = None;
-                let _ = myself.cast(SpeechToTextMessage::Recognised { stream: number, event: Err(error) });
-            }
-        }
-    }
-
-    /// Another stream takes over: it is fed the audio of every turn that still waits for words.
-    pub(super) async fn stream_died(&mut self, myself: &ActorRef<SpeechToTextMessage>, error: ProviderError) {
-        self.stream = None;
-        self.args.probe.restarted(error.to_string());
-        self.args.probe.provider("failed");
-        metrics::counter!("maya_stt_stream_failures_total").increment(1);
-        if self.closing.is_empty() && self.open.is_none() {
-            return;
-        }
-        self.stream_failures += 1;
-        if self.stream_failures > MOST_FAILURES {
-            // give up on these words, and say so
-            self.stream_failures = 0;
-            self.closing.clear();
-            self.open = None;
-            return self.tell(EarEvent::BadAudio);
-        }
-        self.replace_stream(myself).await;
-    }
-
-    /// Opens another stream and feeds it the audio of every turn that still waits for words.
-    pub(super) async fn replace_stream(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
-        self.stream = None;
-        self.ensure_stream(myself).await;
-        let waiting: Vec<Vec<i16>> = self.closing.iter().map(|closing| closing.open.pcm.clone()).collect();
-        let now = self.args.parts.clock.now();
-        for pcm in waiting {
-            self.feed(SttInput::Audio(pcm)).await;
-            self.feed(SttInput::Finish).await;
-        }
-        self.closing.iter_mut().for_each(|closing| closing.since = now);
-        if let Some(pcm) = self.open.as_ref().map(|open| open.pcm.clone()) {
-            self.feed(SttInput::Audio(pcm)).await;
-        }
-    }
-
-    async fn feed(&mut self, input: SttInput) {
-        let Some(stream) = &self.stream else { return };
-        // a recogniser that does not keep up for seconds counts as dead: its stream is dropped and replaced
-        let sent = tokio::time::timeout(Duration::from_secs(2), stream.input.send(input)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            self.stream = None;
         }
     }
 }
@@ -322,6 +248,14 @@ pub(super) struct Held {
     covered: Option<(u64, u64)>,
 }
 
+/// Whether these may be the words of that much audio: no noise of a broken stream, no more than anybody can say.
+fn is_plausible(text: &str, samples: usize) -> bool {
+    const CHARS_A_SECOND: usize = 200;
+    let odd = |c: char| (c.is_control() && !c.is_whitespace()) || c == char::REPLACEMENT_CHARACTER;
+    let most = 40 + samples * CHARS_A_SECOND / HEARING_RATE as usize;
+    !text.contains(odd) && text.chars().count() <= most
+}
+
 fn joined(earlier: &str, text: &str) -> String {
     match (earlier.trim(), text.trim()) {
         ("", text) => text.to_owned(),
@@ -332,4 +266,16 @@ fn joined(earlier: &str, text: &str) -> String {
 
 fn length(samples: usize) -> Duration {
     Duration::from_millis(samples as u64 * 1000 / u64::from(HEARING_RATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_broken_stream_are_told_from_speech() {
+        assert!(is_plausible("", 0) && is_plausible("C'est la vie, 3.5 %!", 16_000));
+        assert!(!is_plausible("a\u{0}b", 16_000) && !is_plausible("\u{fffd}", 16_000));
+        assert!(!is_plausible(&"word ".repeat(100), 16_000));
+    }
 }

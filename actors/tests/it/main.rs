@@ -1,5 +1,6 @@
 //! Actors against a real PostgreSQL and the embedded bus.
 
+mod failures;
 mod history;
 mod journal;
 mod notifier;

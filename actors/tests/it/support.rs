@@ -12,6 +12,8 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Ground {
+    /// Of the database.
+    pub url: String,
     pub store: Store,
     pub bus: SharedBus,
     pub dir: tempfile::TempDir,
@@ -22,14 +24,14 @@ pub async fn ground() -> Ground {
 }
 
 impl Ground {
-    /// On that empty database.
+    /// On that database.
     pub async fn on(url: &str) -> Self {
         let store = Store::connect(&StoreSettings::new(url), clock::system()).await.unwrap();
         store.migrate().await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let bus = EmbeddedBus::open(&dir.path().join("bus"), TopicSettings::default(), clock::system()).unwrap();
         bus.ensure_topics(true).await.unwrap();
-        Self { store, bus, dir }
+        Self { url: url.to_owned(), store, bus, dir }
     }
 
     pub async fn tenant(&self, email: Option<&str>) -> TenantId {

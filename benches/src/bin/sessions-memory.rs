@@ -11,6 +11,8 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts, Senses},
     placement::Placement,
+    pulse::Pulse,
+    session::asides::Asides,
 };
 use maya_benches::{
     figures,
@@ -31,6 +33,8 @@ use maya_providers::{
     testing::{EnergyVad, ModemStt, ModemTts, ScriptedEndOfTurn},
 };
 use maya_store::{Store, StoreSettings};
+use parking_lot::Mutex;
+use rand::{SeedableRng, rngs::StdRng};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -74,6 +78,9 @@ async fn main() -> Result<()> {
         registry: Arc::new(maya_protocol::registry::embedded::EmbeddedRegistry::new(clock.clone())),
         clock: clock.clone(),
         observer: Observer::new(node, clock.clone()),
+        rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
+        pulse: Pulse::new(clock.clone()),
+        asides: Asides::default(),
         senses: Senses {
             hears: Arc::new(ModemStt::default()),
             speaks: Arc::new(ModemTts::default().with_ms_per_char(1)),

@@ -24,6 +24,9 @@ impl Machine {
     /// Takes an input; returns what is to be done, in order.
     pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if let Input::Recorded(receipt) = input {
+            self.waiting.written(receipt, now.instant);
+        }
         if let Some((outcome, _)) = self.ending {
             self.after_end(input, outcome, &mut effects);
             return effects;
@@ -52,12 +55,16 @@ impl Machine {
                 }
             }
             Input::Utterance(utterance) => self.uttered(utterance, now, &mut effects),
+            Input::NotUnderstood => self.not_understood(now, &mut effects),
+            Input::AsideSaid { ms } => self.waiting.said(ms, now.instant),
             Input::Worded { thought, sentence } => self.worded(thought, sentence, now, &mut effects),
             Input::ThoughtDone { thought, last, by } => self.thought_done(thought, last, by, now, &mut effects),
             Input::ThoughtFailed { thought } => {
                 if matches!(self.doing, Doing::Thinking { thought: current, .. } if current == thought) {
-                    self.listen(now.instant);
+                    self.think_plainly(now.instant, &mut effects);
                 }
+                self.break_off(thought);
+                self.advance(now, &mut effects);
             }
             Input::Recorded(Receipt::Utterance(turn)) => self.acknowledge(turn, &mut effects),
             Input::Recorded(Receipt::Sentence(turn, sentence)) => {
@@ -92,11 +99,16 @@ impl Machine {
             Input::Tick => self.tick(now, &mut effects),
         }
         self.tell_phase(now, &mut effects);
+        self.waiting.watch(&effects, now.instant);
         effects
     }
 
     /// When [`Input::Tick`] is due.
     pub fn deadline(&self) -> Option<Instant> {
+        self.next_step().into_iter().chain(self.aside_due().map(|(_, at)| at)).min()
+    }
+
+    fn next_step(&self) -> Option<Instant> {
         let limit = self.counted_to.map(|since| since + self.settings.duration.saturating_sub(self.used));
         match &self.doing {
             Doing::Waiting | Doing::Ended => None,
@@ -135,6 +147,8 @@ impl Machine {
         self.speaking = false;
         self.counted_to.get_or_insert(now.instant);
         self.phase_told = None;
+        let words = self.unacknowledged.drain(..);
+        effects.extend(words.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));
         if !self.started {
             self.started = true;
             effects.push(Effect::Changed { change: SessionChange::Started, reason: None });
@@ -171,13 +185,15 @@ impl Machine {
         self.used = self.used_at(now.instant);
         self.counted_to = None;
         let mut before = std::mem::replace(&mut self.doing, Doing::Waiting);
-        effects.extend([Effect::CancelThought, Effect::StopVoice]);
-        if let Doing::Talking(talk) = &mut before {
-            let unheard = talk.first_unheard(now.instant);
-            talk.marked = Some((unheard as u32, 0));
-            // a reply that was only half worded is said as far as it goes
-            talk.complete = true;
+        match &mut before {
+            // a reply that is half worded is worded to its end: its question comes last
+            Doing::Talking(talk) => {
+                let unheard = talk.first_unheard(now.instant);
+                talk.marked = Some((unheard as u32, 0));
+            }
+            _ => effects.push(Effect::CancelThought),
         }
+        effects.push(Effect::StopVoice);
         self.doing = Doing::Suspended { since: now.instant, before: Box::new(before) };
         effects.push(Effect::Changed { change: SessionChange::Suspended, reason: None });
     }
@@ -259,10 +275,23 @@ impl Machine {
     }
 
     pub(super) fn think(&mut self, task: Task, now: Instant, effects: &mut Vec<Effect>) {
-        self.thought += 1;
         self.reply += 1;
-        effects.push(Effect::Think { thought: self.thought, task: task.clone(), reply: self.reply });
-        self.doing = Doing::Thinking { task, thought: self.thought, since: now, speaking: self.speaking };
+        self.begin_thought(task, false, now, effects);
+    }
+
+    /// The model failed: the plan words the reply; where that failed too, the floor goes back.
+    fn think_plainly(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        match self.doing.clone() {
+            Doing::Thinking { task, plain: false, .. } => self.begin_thought(task, true, now, effects),
+            _ => self.listen(now),
+        }
+    }
+
+    fn begin_thought(&mut self, task: Task, plain: bool, since: Instant, effects: &mut Vec<Effect>) {
+        self.thought += 1;
+        let (thought, speaking) = (self.thought, self.speaking);
+        effects.push(Effect::Think { thought, task: task.clone(), reply: self.reply, plain });
+        self.doing = Doing::Thinking { task, thought, since, speaking, plain };
     }
 
     pub(super) fn listen(&mut self, now: Instant) {
@@ -293,6 +322,7 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.say_aside(now, effects);
         let used = self.used_at(now.instant);
         if self.connected && used >= self.settings.duration + LONGEST_OVERRUN {
             return self.end(Outcome::Completed, closing_name(CloseReason::TimeUsed), effects);
@@ -303,7 +333,7 @@ impl Machine {
             }
             Doing::Thinking { since, .. } if now.instant >= since + LONGEST_THOUGHT => {
                 effects.push(Effect::CancelThought);
-                self.listen(now.instant);
+                self.think_plainly(now.instant, effects);
             }
             Doing::Listening { since, encouraged, speaking } => {
                 let over = used.saturating_sub(self.settings.duration);

@@ -65,7 +65,6 @@ impl Machine {
             effects.push(Effect::Clear { turn: talk.turn });
         }
         effects.push(Effect::StopVoice);
-        talk.complete = true;
         talk.heard_at = None;
         talk.marked = None;
         talk.closed = false;
@@ -141,9 +140,26 @@ impl Machine {
             };
             self.doing = Doing::Talking(Talk::new(self.next_turn, why, thought, by));
         }
-        match &mut self.doing {
-            Doing::Talking(talk) if talk.thought == thought && thought != 0 && !talk.complete => Some(talk),
+        self.talk().filter(|talk| talk.thought == thought && thought != 0 && !talk.complete)
+    }
+
+    /// The turn of Maya's that is said, or will be said again when the candidate is back.
+    fn talk(&mut self) -> Option<&mut Talk> {
+        let doing = match &mut self.doing {
+            Doing::Suspended { before, .. } => before,
+            doing => doing,
+        };
+        match doing {
+            Doing::Talking(talk) => Some(talk),
             _ => None,
+        }
+    }
+
+    /// Whoever worded this reply is gone: it ends with what is out, and the question before it stands.
+    pub(super) fn break_off(&mut self, thought: u64) {
+        if let Some(talk) = self.talk().filter(|talk| talk.thought == thought && !talk.complete) {
+            talk.complete = true;
+            talk.by = Move::Stay;
         }
     }
 
@@ -198,7 +214,8 @@ impl Machine {
         if done {
             said.stage = Stage::Released;
         }
-        let from = talk.heard_at.map_or(now.instant, |heard_at| heard_at.max(now.instant));
+        // the client plays an aside to its end first
+        let from = talk.heard_at.max(self.waiting.aside_until()).map_or(now.instant, |until| until.max(now.instant));
         talk.heard_at = Some(from + Duration::from_millis(ms));
     }
 
@@ -253,7 +270,7 @@ impl Machine {
     }
 
     pub(super) fn with_sentence(&mut self, turn: TurnId, sentence: usize, change: impl FnOnce(&mut Said)) {
-        if let Doing::Talking(talk) = &mut self.doing
+        if let Some(talk) = self.talk()
             && talk.turn == turn
             && let Some(said) = talk.sentences.get_mut(sentence)
         {

@@ -25,7 +25,13 @@ fn plan(questions: usize) -> Arc<Plan> {
 }
 
 fn settings() -> Settings {
-    Settings { duration: Duration::from_secs(180), silence: Duration::from_secs(8), grace: Duration::from_secs(60) }
+    Settings {
+        duration: Duration::from_secs(180),
+        silence: Duration::from_secs(8),
+        grace: Duration::from_secs(60),
+        filler: Duration::from_secs(3),
+        holding: Duration::from_secs(4),
+    }
 }
 
 fn sentence(text: &str) -> Sentence {
@@ -44,6 +50,9 @@ struct World {
     completed: Option<Outcome>,
     finished: bool,
     clears: usize,
+    asides: Vec<Aside>,
+    /// Of each thought, whether the plan alone was to word it.
+    plain: Vec<bool>,
     phase: Phase,
 }
 
@@ -61,6 +70,8 @@ impl World {
             completed: None,
             finished: false,
             clears: 0,
+            asides: Vec::new(),
+            plain: Vec::new(),
             phase: Phase::Waiting,
         }
     }
@@ -86,7 +97,8 @@ impl World {
                     self.recorded.push(turn);
                     self.coming.push(Input::Recorded(receipt));
                 }
-                Effect::Think { thought, .. } => {
+                Effect::Think { thought, plain, .. } => {
+                    self.plain.push(plain);
                     self.coming.push(Input::Worded { thought, sentence: sentence("I see.") });
                     self.coming.push(Input::ThoughtDone {
                         thought,
@@ -126,6 +138,11 @@ impl World {
                 }
                 Effect::StopVoice => {
                     self.coming.retain(|input| !matches!(input, Input::Voiced { .. } | Input::Released { .. }));
+                }
+                Effect::Say(aside) => {
+                    assert!(!self.machine.speaking, "an aside over the candidate");
+                    self.asides.push(aside);
+                    self.coming.push(Input::AsideSaid { ms: 500 });
                 }
                 Effect::Transcript { .. } | Effect::CloseTurn { .. } | Effect::CloseSocket | Effect::Changed { .. } => {
                 }
@@ -213,6 +230,64 @@ fn a_silent_candidate_is_encouraged_once_a_question_and_then_let_go() {
 }
 
 #[test]
+fn a_late_reply_is_announced_once_and_one_that_never_comes_is_worded_by_the_plan() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer.");
+    world.coming.retain(|input| !matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. }));
+    world.arrive(0);
+    for _ in 0..200 {
+        world.wait(100);
+    }
+    assert_eq!(world.asides, [Aside::Moment], "once a thought");
+    let thought = world.machine.thought();
+    world.put(Input::ThoughtFailed { thought });
+    assert_eq!(world.plain, [false, true]);
+    world.until(Phase::Listening);
+    assert_eq!(world.said.last().map(String::as_str), Some("And then?"));
+    assert_eq!(world.recorded.len(), 3, "an aside is no turn");
+}
+
+#[test]
+fn while_nothing_is_written_down_nothing_is_answered_and_the_candidate_is_told_once() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.said.clear();
+    world.utter("Answer.");
+    let is_record = |input: &Input| matches!(input, Input::Recorded(_));
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        held.extend(world.coming.extract_if(.., |input| is_record(input)));
+        if world.coming.is_empty() { world.wait(100) } else { world.arrive(0) }
+    }
+    assert_eq!((world.said.len(), &world.asides[..]), (0, &[Aside::Holding][..]));
+    assert_eq!(world.acknowledged.len(), 0);
+    world.coming.extend(held);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["I see.", "And then?"]);
+    assert_eq!(world.acknowledged.len(), 1);
+    world.utter("Another.");
+    world.until(Phase::Listening);
+    assert_eq!(world.asides.len(), 1, "all is well again");
+}
+
+#[test]
+fn words_that_cannot_be_made_out_are_asked_for_again() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.put(Input::Onset);
+    world.put(Input::NotUnderstood);
+    assert_eq!((&world.asides[..], world.machine.phase()), (&[Aside::Sorry][..], Phase::Listening));
+    world.until(Phase::Listening);
+    world.utter("Once more.");
+    world.until(Phase::Listening);
+    assert_eq!(world.acknowledged.len(), 1);
+}
+
+#[test]
 fn an_interruption_clears_and_gives_the_floor() {
     let mut world = World::new(3);
     world.put(Input::Joined);
@@ -244,6 +319,44 @@ fn what_was_cut_by_a_lost_connection_is_said_again() {
     world.until(Phase::Listening);
     assert_eq!(world.said, ["I see.", "And then?"]);
     assert_eq!(world.machine.agenda.context().question, Some(1), "the cursor moved once");
+}
+
+#[test]
+fn a_reply_cut_while_it_is_worded_and_recorded_is_said_to_its_question_afterwards() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.said.clear();
+    world.utter("Answer.");
+    while !world.coming.iter().any(|input| matches!(input, Input::Recorded(Receipt::Sentence(..)))) {
+        world.arrive(0);
+    }
+    world.put(Input::Left);
+    // what was on its way arrives while nobody listens
+    while !world.coming.is_empty() {
+        world.arrive(0);
+    }
+    assert!(world.said.is_empty());
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["I see.", "And then?"]);
+}
+
+#[test]
+fn a_mind_that_falls_in_the_middle_of_its_reply_leaves_no_silence_for_ever() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    let question = world.machine.agenda.context().question;
+    world.utter("Answer.");
+    world.coming.retain(|input| !matches!(input, Input::ThoughtDone { .. }));
+    while !world.machine.is_talking() {
+        world.arrive(0);
+    }
+    let thought = world.machine.thought();
+    world.put(Input::ThoughtFailed { thought });
+    world.until(Phase::Listening);
+    assert_eq!(world.machine.agenda.context().question, question, "no question was put");
 }
 
 #[test]
@@ -296,6 +409,7 @@ fn whims() -> impl Strategy<Value = Vec<Whim>> {
         2 => Just(Whim::Put(Input::Onset)),
         2 => Just(Whim::Put(Input::Offset)),
         1 => Just(Whim::Put(Input::Interruption)),
+        1 => Just(Whim::Put(Input::NotUnderstood)),
         1 => Just(Whim::Put(Input::Left)),
         2 => Just(Whim::Put(Input::Joined)),
         1 => (0u64..20).prop_map(|thought| Whim::Put(Input::ThoughtFailed { thought })),

@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// Lets the n-th answer arrive; those of one reply keep their order.
+    /// Lets the n-th answer arrive; those of one reply keep their order, and those of the journal theirs.
     fn arrive(&mut self, n: usize) {
         if self.coming.is_empty() {
             return;
@@ -158,8 +158,11 @@ impl World {
         let mut at = n % self.coming.len();
         let ordered =
             |input: &Input| matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. } | Input::Released { .. });
-        if ordered(&self.coming[at]) {
-            at = self.coming.iter().position(ordered).expect("this one is");
+        let written = |input: &Input| matches!(input, Input::Recorded(_) | Input::Completed);
+        for group in [&ordered as &dyn Fn(&Input) -> bool, &written] {
+            if group(&self.coming[at]) {
+                at = self.coming.iter().position(group).expect("this one is");
+            }
         }
         let input = self.coming.remove(at);
         self.put(input);

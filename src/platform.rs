@@ -18,8 +18,8 @@ use crate::config::{Config, Role};
 use anyhow::Context as _;
 use connect::Connected;
 use front::Front;
-use heartbeat::Heartbeat;
-use maya_protocol::{clock, ids::NodeId, rpc, tree::NodeState};
+use heartbeat::{Heartbeat, Report};
+use maya_protocol::{bus::assignment::FULL_WEIGHT, clock, ids::NodeId, rpc};
 use roles::{Running, Start};
 use std::{
     collections::BTreeMap,
@@ -37,6 +37,9 @@ pub use senses::Senses;
 
 /// How long open sockets may take to be closed in good order.
 const SOCKETS_CLOSE: Duration = Duration::from_secs(3);
+
+/// How long sessions may take to go to other nodes: the longest reply, and a sentence.
+const SESSIONS_GO: Duration = Duration::from_secs(40);
 
 /// A running process.
 pub struct Platform {
@@ -92,7 +95,7 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
         connected.registry.clone(),
         clock.clone(),
     );
-    heartbeat.beat(NodeState::Serving, 0).await;
+    heartbeat.beat(Report { load: 0, weight: FULL_WEIGHT, draining: false }).await;
 
     let start = Start {
         config: &config,
@@ -120,9 +123,8 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
     });
     let hung = CancellationToken::new();
     late_tasks.spawn(heartbeat.clone().run(
-        running.load(),
+        running.reports(draining.clone()),
         running.pulse(),
-        draining.clone(),
         hung.clone(),
         stop_doors.clone(),
     ));
@@ -168,11 +170,12 @@ impl Platform {
         Ok(())
     }
 
-    /// Stops in order: no new work, sockets, sessions, consumers, relay, bus, doors, database.
+    /// Stops in order: no new work, sessions to other nodes, sockets, sessions, consumers, relay, bus, doors, database.
     pub async fn stop(self) {
         tracing::info!("stopping");
         self.draining.store(true, Ordering::SeqCst);
-        self.heartbeat.beat(NodeState::Draining, 0).await;
+        self.heartbeat.beat(Report { load: 0, weight: 0, draining: true }).await;
+        self.running.hand_over(SESSIONS_GO).await;
         self.running.stop(SOCKETS_CLOSE, &self.stop).await;
         self.tasks.close();
         self.tasks.wait().await;

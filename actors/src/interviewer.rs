@@ -1,9 +1,14 @@
 //! The interviewer on the bus: an approved plan prepares the session, a command reaches it wherever it lives.
 
-use crate::{opening, parts::Parts, placement::Placement};
+use crate::{
+    opening,
+    parts::Parts,
+    placement::{MoveError, Placement},
+};
 use async_trait::async_trait;
 use maya_protocol::{
     event::{Command, Event, Payload},
+    ids::SessionId,
     operation::Operation,
     rpc::{ActError, PeerHandler, Peers},
     session::Outcome,
@@ -21,10 +26,23 @@ use std::{sync::Arc, time::Duration};
 /// What one node asks of another, over `Peers::act`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "act")]
-enum Act {
+pub(crate) enum Act {
+    /// Give a session up for the node that asks; answers [`Given`](crate::placement::Given).
+    #[serde(rename_all = "camelCase")]
+    HandOver { session: SessionId },
+    /// Take a session that was given up, and keep it.
+    #[serde(rename_all = "camelCase")]
+    Take { session: SessionId, partition: u32 },
     /// Give a session that lives with you a command.
     #[serde(rename_all = "camelCase")]
-    Command { session: maya_protocol::ids::SessionId, command: Command },
+    Command { session: SessionId, command: Command },
+}
+
+impl Act {
+    /// As it travels.
+    pub(crate) fn to_value(&self) -> Value {
+        serde_json::to_value(self).expect("an act is plain data")
+    }
 }
 
 /// Words the opening as soon as the plan is approved.
@@ -89,6 +107,14 @@ impl Handler for CommandHandler {
     async fn handle(&self, event: &Event, _done: Done) -> Result<(), HandleError> {
         let Payload::SessionCommand(asked) = &event.payload else { return Ok(()) };
         let (session, command) = (asked.session_id, asked.command.clone());
+        if let Command::Move { to } = command {
+            // a session that lives elsewhere, or nowhere, is not this node's to move
+            let moved = self.placement.move_session(session, Some(to)).await;
+            return moved.or_else(|why| match why {
+                MoveError::NotReleased => Err(HandleError::Retry(why.to_string())),
+                MoveError::NotHere | MoveError::NoTarget | MoveError::NotTaken(_) => Ok(()),
+            });
+        }
         if self.placement.command(session, command.clone()) {
             return Ok(());
         }
@@ -98,9 +124,8 @@ impl Handler for CommandHandler {
         if let Some(owner) = owner.filter(|owner| owner.node != self.parts.node) {
             let nodes = self.parts.registry.nodes().await.map_err(|error| away(&error))?;
             if let Some(node) = nodes.iter().find(|node| node.id == owner.node) {
-                let act = serde_json::to_value(Act::Command { session, command })
-                    .map_err(|error| HandleError::Never(error.to_string()))?;
-                return match self.peers.act(&node.rpc, &act).await {
+                let act = Act::Command { session, command };
+                return match self.peers.act(&node.rpc, &act.to_value()).await {
                     Ok(Ok(_)) => Ok(()),
                     Ok(Err(error)) => Err(HandleError::Retry(error.to_string())),
                     Err(error) => Err(away(&error)),
@@ -164,11 +189,21 @@ impl PeerHandler for InterviewerPeer {
             let done = self.placement.operate(operation).await;
             return done.map(|()| Value::Null).map_err(ActError::Refused);
         }
-        let Act::Command { session, command } = serde_json::from_value(action).map_err(|_| ActError::Unknown)?;
-        if self.placement.command(session, command) {
-            Ok(Value::Null)
-        } else {
-            Err(ActError::Refused("the session does not live here".to_owned()))
+        let act: Act = serde_json::from_value(action).map_err(|_| ActError::Unknown)?;
+        let refused = |why: &dyn std::fmt::Display| ActError::Refused(why.to_string());
+        match act {
+            Act::HandOver { session } => {
+                let given = self.placement.give(session).await;
+                serde_json::to_value(given).map_err(|error| refused(&error))
+            }
+            Act::Take { session, partition } => {
+                self.placement.take(session, partition);
+                Ok(Value::Null)
+            }
+            Act::Command { session, command } => {
+                let told = self.placement.command(session, command);
+                if told { Ok(Value::Null) } else { Err(refused(&"the session does not live here")) }
+            }
         }
     }
 }

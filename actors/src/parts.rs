@@ -1,6 +1,6 @@
 //! What the actors of a node are given: the seams, and how interviews behave.
 
-use crate::{observe::Observer, pulse::Pulse, session::asides::Asides};
+use crate::{observe::Observer, placement::Budget, pulse::Pulse, session::asides::Asides};
 use maya_protocol::{bus::SharedBus, clock::SharedClock, ids::NodeId, registry::SharedRegistry};
 use maya_providers::{
     llm::LanguageModel,
@@ -59,6 +59,8 @@ pub struct InterviewSettings {
     pub lease: Duration,
     /// Audio messages that may wait for one session.
     pub audio_bound: usize,
+    /// What the node may carry.
+    pub budget: Budget,
 }
 impl Default for InterviewSettings {
     fn default() -> Self {
@@ -77,6 +79,7 @@ impl Default for InterviewSettings {
             frozen: Duration::from_secs(10),
             lease: Duration::from_secs(6),
             audio_bound: 256,
+            budget: Budget::default(),
         }
     }
 }

@@ -25,11 +25,12 @@ use crate::{observe::Observed, parts::Parts, speech_to_text::SpeechToTextMessage
 use machine::Input;
 use maya_protocol::{
     event::Command,
-    ids::{ConnectionId, Epoch, InterviewId, SessionId, TenantId},
+    ids::{Epoch, InterviewId, SessionId, TenantId},
     interview::Turn,
     plan::Plan,
     trace,
 };
+use maya_store::placements::Said;
 use message::{JournalEvent, MindEvent, SessionMessage};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::sync::Arc;
@@ -58,8 +59,12 @@ pub struct SessionArgs {
     pub hints: Vec<String>,
     /// Turns that are recorded already.
     pub turns: Vec<Turn>,
-    /// The connection that is open already, where the session is rebuilt under one.
-    pub connection: Option<(ConnectionId, u64)>,
+    /// How much of Maya's last turn need not be said again.
+    pub said: Option<Said>,
+    /// All before this place in the log is recorded or silence.
+    pub safe: Option<u64>,
+    /// The log no longer holds what was said after the turns.
+    pub missed: bool,
     /// Which life of the partition's log positions mean.
     pub incarnation: String,
     /// All before this place in it is recorded or silence.
@@ -87,11 +92,7 @@ impl Actor for Session {
 
     async fn post_start(&self, myself: ActorRef<Self::Msg>, state: &mut Self::State) -> Result<(), ActorProcessingErr> {
         state.show();
-        if state.has_connection() {
-            state.step(&myself, Input::Joined).await;
-        } else {
-            state.arm(&myself);
-        }
+        state.arm(&myself);
         Ok(())
     }
 
@@ -126,6 +127,11 @@ impl Actor for Session {
                 state.step(&myself, Input::Recorded(receipt)).await
             }
             SessionMessage::Journal(JournalEvent::Completed) => state.step(&myself, Input::Completed).await,
+            SessionMessage::Journal(JournalEvent::Released) => state.given_up(&myself).await,
+            SessionMessage::HandOver(reply) => {
+                state.asked_for.push(reply);
+                state.step(&myself, Input::HandOver).await;
+            }
             SessionMessage::Journal(JournalEvent::Fenced) => myself.stop(Some("fenced".to_owned())),
             // what is in the database is what the session is rebuilt from
             SessionMessage::Journal(JournalEvent::Fell) => return Err("the journal fell".into()),

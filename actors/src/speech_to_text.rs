@@ -242,7 +242,7 @@ impl SpeechToTextState {
         if let Some(pcm) = self.batch.due(now, self.args.parts.settings.batch_debounce) {
             self.recognise_batch(myself, pcm);
         }
-        let quiet = self.open.is_none() && self.closing.is_empty() && self.batch.is_empty();
+        let quiet = self.open.is_none() && self.closing.is_empty() && self.held.is_none() && self.batch.is_empty();
         if quiet && now.saturating_duration_since(self.silence_told).as_secs() >= 9 {
             self.silence_told = now;
             self.tell(EarEvent::Silence { offset: self.last_offset + 1 });

@@ -1,7 +1,7 @@
 //! The nodes there are, as the registry last said.
 
 use crate::Shared;
-use maya_protocol::{ids::NodeId, registry::NodeRecord, rpc::Peers};
+use maya_protocol::{bus::assignment::Share, ids::NodeId, registry::NodeRecord, rpc::Peers};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -43,12 +43,10 @@ impl Nodes {
     }
 
     /// The edges that share the partitions, with `me` whether its record is there or not; none where unknown.
-    pub(crate) fn edges(&self, me: &NodeId) -> Option<Vec<NodeId>> {
+    pub(crate) fn edges(&self, me: &NodeId) -> Option<Vec<Share>> {
         self.list.borrow().as_ref()?;
-        let mut edges: Vec<NodeId> = self.other_edges(me).into_iter().map(|(id, _)| id).collect();
-        edges.push(me.clone());
-        edges.sort();
-        Some(edges)
+        let others = self.other_edges(me).into_iter().map(|(id, _)| id);
+        Some(others.chain([me.clone()]).map(Share::full).collect())
     }
 }
 

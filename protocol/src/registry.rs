@@ -35,8 +35,16 @@ pub struct NodeRecord {
     pub rpc: String,
     /// Live sessions (interviewer) or sockets (edge).
     pub load: u32,
+    /// How much of the audio it wants to read, of [`FULL_WEIGHT`](crate::bus::assignment::FULL_WEIGHT): less as it
+    /// fills, none while it takes no session.
+    #[serde(default = "full")]
+    pub weight: u8,
     /// When it started.
     pub started_at: DateTime<Utc>,
+}
+
+fn full() -> u8 {
+    crate::bus::assignment::FULL_WEIGHT
 }
 
 /// `session -> owner`: a copy of the placement row, and the lease.
@@ -179,6 +187,9 @@ pub trait Registry: Send + Sync + 'static {
     /// The highest revoked generation of a join link.
     async fn revoked_join(&self, session: SessionId) -> Result<Option<u32>, RegistryError>;
 
+    /// For how long it has kept what it was told: since it started or was emptied, whichever is later. What is not
+    /// there means nothing until this is longer than a heartbeat lives.
+    async fn age(&self) -> Result<Duration, RegistryError>;
     /// Whether the registry answers now.
     async fn check(&self) -> Result<(), RegistryError>;
 }

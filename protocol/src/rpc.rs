@@ -44,7 +44,7 @@ pub enum ActError {
     Refused(String),
 }
 
-/// What a node answers to its peers. Nothing here may wait on one session.
+/// What a node answers to its peers. Nothing here but [`act`](PeerHandler::act) may wait on one session.
 #[async_trait]
 pub trait PeerHandler: Send + Sync + 'static {
     /// Hands a message of the bus, which stood at `offset`, to its connection if that is here.

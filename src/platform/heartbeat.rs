@@ -6,27 +6,32 @@
 use crate::config::{Config, Role};
 use maya_actors::pulse::Pulse;
 use maya_protocol::{
+    bus::assignment::FULL_WEIGHT,
     clock::SharedClock,
     ids::NodeId,
     registry::{NodeRecord, SharedRegistry},
     tree::NodeState,
 };
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 const BEAT: Duration = Duration::from_millis(500);
 /// A silent loss is seen after this; partitions are read by another node within 2 s of it.
 const TTL: Duration = Duration::from_millis(1500);
 
-/// Sessions or sockets of this node.
-pub type Load = Arc<dyn Fn() -> u32 + Send + Sync>;
+/// What a node tells of itself at each beat.
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    /// Sessions or sockets.
+    pub load: u32,
+    /// How much of the audio it wants to read.
+    pub weight: u8,
+    /// Whether it goes away.
+    pub draining: bool,
+}
+
+/// Makes the report of this node.
+pub type Reports = Arc<dyn Fn() -> Report + Send + Sync>;
 
 /// The heartbeat.
 #[derive(Clone)]
@@ -58,14 +63,16 @@ impl Heartbeat {
             state: NodeState::Starting,
             rpc,
             load: 0,
+            weight: FULL_WEIGHT,
             started_at: clock.utc(),
         };
         Self { record, registry }
     }
 
     /// One beat.
-    pub async fn beat(&self, state: NodeState, load: u32) {
-        let record = NodeRecord { state, load, ..self.record.clone() };
+    pub async fn beat(&self, Report { load, weight, draining }: Report) {
+        let state = if draining { NodeState::Draining } else { NodeState::Serving };
+        let record = NodeRecord { state, load, weight, ..self.record.clone() };
         if let Err(error) = self.registry.put_node(&record, TTL).await {
             tracing::warn!(error = %error, "the registry does not hear this node");
         }
@@ -74,9 +81,8 @@ impl Heartbeat {
     /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
     pub async fn run(
         self,
-        load: Load,
+        reports: Reports,
         pulse: Option<Pulse>,
-        draining: Arc<AtomicBool>,
         hung: CancellationToken,
         stop: CancellationToken,
     ) {
@@ -95,8 +101,7 @@ impl Heartbeat {
                     continue;
                 }
             }
-            let state = if draining.load(Ordering::SeqCst) { NodeState::Draining } else { NodeState::Serving };
-            self.beat(state, load()).await;
+            self.beat(reports()).await;
         }
     }
 

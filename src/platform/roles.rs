@@ -1,6 +1,11 @@
 //! What each role is made of. A role is wired here and lives in its own crate.
 
-use super::{Senses, connect::Connected, front::Front, heartbeat::Load};
+use super::{
+    Senses,
+    connect::Connected,
+    front::Front,
+    heartbeat::{Report, Reports},
+};
 use crate::config::{Config, Keys, Mail, Role};
 use anyhow::Context as _;
 use axum::{Router, http::StatusCode, routing::get};
@@ -20,6 +25,7 @@ use maya_actors::{
 use maya_edge::{Edge, EdgeParts, EdgeSettings};
 use maya_gateway::{AppState, GatewaySettings, auth::JwtSettings, sealed::Sealing};
 use maya_protocol::{
+    bus::assignment::FULL_WEIGHT,
     clock::SharedClock,
     ids::NodeId,
     join::JoinKey,
@@ -210,8 +216,9 @@ impl Start<'_> {
                 ..InterviewSettings::default()
             },
         };
-        let placement =
-            Placement::start(parts.clone(), self.stop.clone()).await.context("the interviewer's reading")?;
+        let placement = Placement::start(parts.clone(), self.peers()?, self.stop.clone())
+            .await
+            .context("the interviewer's reading")?;
         let draining = self.draining.clone();
         let state = Arc::new(move || node_state(&draining));
         let roles = roles.iter().map(Role::to_string).collect();
@@ -361,13 +368,18 @@ impl Running {
         Arc::new(Roles(self.peers.clone()))
     }
 
-    /// Sessions of an interviewer, sockets of an edge.
-    pub fn load(&self) -> Load {
+    /// Sessions of an interviewer, sockets of an edge, and whether they want more.
+    pub fn reports(&self, draining: Arc<AtomicBool>) -> Reports {
         let (placement, edge) = (self.placement.clone(), self.edge.clone());
-        Arc::new(move || match (&placement, &edge) {
-            (Some(placement), _) => placement.sessions(),
-            (None, Some(edge)) => edge.sockets() as u32,
-            (None, None) => 0,
+        Arc::new(move || {
+            let draining = draining.load(Ordering::SeqCst) || placement.as_ref().is_some_and(Placement::is_draining);
+            match (&placement, &edge) {
+                (Some(placement), _) => Report { load: placement.sessions(), weight: placement.weight(), draining },
+                (None, edge) => {
+                    let load = edge.as_ref().map_or(0, |edge| edge.sockets() as u32);
+                    Report { load, weight: FULL_WEIGHT, draining }
+                }
+            }
         })
     }
 
@@ -376,14 +388,19 @@ impl Running {
         self.pulse.clone()
     }
 
+    /// Sessions go to other nodes, where there are any, before anything else stops.
+    pub async fn hand_over(&self, patience: Duration) {
+        if let Some(placement) = &self.placement {
+            placement.drain();
+            placement.drained(patience).await;
+        }
+    }
+
     /// No new work; sockets are closed, sessions stopped, consumers told to stop.
     pub async fn stop(self, patience: Duration, stop: &CancellationToken) {
         if let Some(edge) = &self.edge {
             edge.drain();
             edge.shutdown(patience).await;
-        }
-        if let Some(placement) = &self.placement {
-            placement.drain();
         }
         stop.cancel();
         if let Some(placement) = &self.placement {

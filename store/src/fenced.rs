@@ -4,7 +4,12 @@
 //! under the epoch, so that a later owner waits for the commit and a stale one writes nothing. A commit whose answer is
 //! lost may have happened: the row keeps the batch's number, and whoever tries again asks for it first.
 
-use crate::{Store, StoreError, TenantTx, outbox::headers_to_json, placements::LogPosition, planted};
+use crate::{
+    Store, StoreError, TenantTx,
+    outbox::headers_to_json,
+    placements::{LogPosition, Said},
+    planted,
+};
 use chrono::{DateTime, Utc};
 use maya_protocol::{
     event::{Event, TurnRecorded},
@@ -46,13 +51,24 @@ pub struct Writes {
     events: Vec<(Event, bool)>,
     position: Option<LogPosition>,
     consent: Option<serde_json::Value>,
+    said: Option<Said>,
+    releases: bool,
     ends: bool,
 }
 
 impl Writes {
     /// Nothing yet.
     pub fn new(owner: Owner) -> Self {
-        Self { owner, turns: Vec::new(), events: Vec::new(), position: None, consent: None, ends: false }
+        Self {
+            owner,
+            turns: Vec::new(),
+            events: Vec::new(),
+            position: None,
+            consent: None,
+            said: None,
+            releases: false,
+            ends: false,
+        }
     }
 
     /// Records a turn, and tells of it. A turn of Maya's grows sentence by sentence; an utterance is written once, and
@@ -87,7 +103,19 @@ impl Writes {
         self
     }
 
-    /// Ends the session: nobody can own it after this.
+    /// Keeps how much of Maya's last turn was let go to its end.
+    pub fn said(&mut self, said: Said) -> &mut Self {
+        self.said = Some(said);
+        self
+    }
+
+    /// Gives the session up: whoever claims it next waits for no lease. The epoch stays until then.
+    pub fn release(&mut self) -> &mut Self {
+        self.releases = true;
+        self
+    }
+
+    /// Ends the session: nobody can own it after this, and it needs no place in the log.
     pub fn end(&mut self) -> &mut Self {
         self.ends = true;
         self
@@ -148,6 +176,9 @@ impl FencedTx {
             .bind(events.iter().map(|(_, in_partition)| *in_partition).collect::<Vec<_>>())
             .bind(events.iter().map(|(event, _)| headers_to_json(&event.headers())).collect::<Vec<_>>())
             .bind(events.iter().map(|(event, _)| event.json().to_vec()).collect::<Vec<_>>())
+            .bind(writes.said.map(|said| said.turn.0 as i32))
+            .bind(writes.said.map(|said| said.sentences as i32))
+            .bind(writes.releases)
             .fetch_one(self.tx.conn())
             .await?;
         if row.try_get::<i64, _>("owned")? == 0 {

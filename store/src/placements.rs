@@ -2,7 +2,7 @@
 //! What the owner may write is in [`crate::fenced`].
 
 use crate::{StoreError, SystemTx};
-use maya_protocol::ids::{Epoch, InterviewId, NodeId, SessionId, TenantId};
+use maya_protocol::ids::{Epoch, InterviewId, NodeId, SessionId, TenantId, TurnId};
 use sqlx::{FromRow, Row, postgres::PgRow};
 
 /// Whether a session lives.
@@ -37,6 +37,16 @@ pub struct Placement {
     pub epoch: Epoch,
     pub state: PlacementState,
     pub position: Option<LogPosition>,
+    pub said: Option<Said>,
+}
+
+/// How much of Maya's last turn was let go to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// Which turn.
+    pub turn: TurnId,
+    /// Its sentences before this one need not be said again.
+    pub sentences: u32,
 }
 
 impl<'r> FromRow<'r, PgRow> for Placement {
@@ -58,6 +68,10 @@ impl<'r> FromRow<'r, PgRow> for Placement {
             position: offset
                 .zip(incarnation)
                 .map(|(offset, incarnation)| LogPosition { incarnation, offset: offset as u64 }),
+            said: row
+                .try_get::<Option<i32>, _>("said_turn")?
+                .zip(row.try_get::<Option<i32>, _>("said_sentences")?)
+                .map(|(turn, sentences)| Said { turn: TurnId(turn as u32), sentences: sentences as u32 }),
         })
     }
 }
@@ -65,8 +79,8 @@ impl<'r> FromRow<'r, PgRow> for Placement {
 /// Reads a session's placement.
 pub async fn read(tx: &mut SystemTx, session: SessionId) -> Result<Placement, StoreError> {
     Ok(sqlx::query_as(
-        "select session_id, tenant_id, interview_id, partition, owner, epoch, state, position, incarnation
-         from placements where session_id = $1",
+        "select session_id, tenant_id, interview_id, partition, owner, epoch, state, position, incarnation,
+             said_turn, said_sentences from placements where session_id = $1",
     )
     .bind(session.0)
     .fetch_one(tx.conn())
@@ -77,8 +91,8 @@ pub async fn read(tx: &mut SystemTx, session: SessionId) -> Result<Placement, St
 pub async fn live(tx: &mut SystemTx, partitions: &[u32]) -> Result<Vec<Placement>, StoreError> {
     let partitions: Vec<i32> = partitions.iter().map(|&partition| partition as i32).collect();
     Ok(sqlx::query_as(
-        "select session_id, tenant_id, interview_id, partition, owner, epoch, state, position, incarnation
-         from placements where state = 'LIVE' and partition = any($1)",
+        "select session_id, tenant_id, interview_id, partition, owner, epoch, state, position, incarnation,
+             said_turn, said_sentences from placements where state = 'LIVE' and partition = any($1)",
     )
     .bind(partitions)
     .fetch_all(tx.conn())
@@ -86,21 +100,23 @@ pub async fn live(tx: &mut SystemTx, partitions: &[u32]) -> Result<Vec<Placement
 }
 
 /// Makes `node` the owner if the epoch still is the one seen; `None` if someone else was first or the session is over.
-/// The claim counts only once the transaction has committed: read the turns after that.
+/// The claim counts only once the transaction has committed: read the turns after that. What is returned is as the last
+/// owner left it, its last write included: positions read before a claim may be older than the turns read after it.
 pub async fn claim(
     tx: &mut SystemTx,
     session: SessionId,
     seen: Epoch,
     node: &NodeId,
-) -> Result<Option<Epoch>, StoreError> {
-    let epoch: Option<i64> = sqlx::query_scalar(
+) -> Result<Option<Placement>, StoreError> {
+    Ok(sqlx::query_as(
         "update placements set epoch = epoch + 1, owner = $3, state = 'LIVE', updated_at = now()
-         where session_id = $1 and epoch = $2 and state <> 'ENDED' returning epoch",
+         where session_id = $1 and epoch = $2 and state <> 'ENDED'
+         returning session_id, tenant_id, interview_id, partition, owner, epoch, state, position, incarnation,
+             said_turn, said_sentences",
     )
     .bind(session.0)
     .bind(seen.0 as i64)
     .bind(&node.0)
     .fetch_optional(tx.conn())
-    .await?;
-    Ok(epoch.map(|epoch| Epoch(epoch as u64)))
+    .await?)
 }

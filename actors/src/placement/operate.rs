@@ -1,6 +1,6 @@
 //! What an operator asks of this node, or of a session that lives here.
 
-use super::{Here, Live, Placement};
+use super::{Live, Placement};
 use crate::session::message::SessionMessage;
 use maya_protocol::{
     event::Command,
@@ -31,16 +31,19 @@ impl Placement {
                 self.drain();
                 Ok(())
             }
-            Operation::Move { .. } | Operation::PauseAdmission { .. } => Err("this node cannot do that yet".to_owned()),
+            Operation::Move { session, to } => self.move_session(session, to).await.map_err(|why| why.to_string()),
+            Operation::PauseAdmission { paused } => {
+                self.pause(paused);
+                Ok(())
+            }
         }
     }
 
     fn living(&self, session: SessionId) -> Result<Live, String> {
-        match self.inner.here.get(&session).as_deref() {
-            Some(Here::Live(live)) => Ok(live.clone()),
-            Some(Here::Starting(_)) => Err("the session is being started".to_owned()),
-            None => Err("the session does not live here".to_owned()),
-        }
+        self.inner.live(session).ok_or_else(|| match self.inner.here.contains_key(&session) {
+            true => "the session is being started".to_owned(),
+            false => "the session does not live here".to_owned(),
+        })
     }
 }
 

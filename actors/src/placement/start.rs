@@ -1,30 +1,23 @@
 //! Making this node the owner of a session, and the session itself: claimed, read, started, caught up.
 
-use super::{AUDIO, Here, Inner, Lag, Live};
+use super::{AUDIO, Here, Inner, Lag, Live, Starting, admission::Admitted, owners::Owner};
 use crate::{
     node::NodeMessage,
     observe::Ids,
     opening,
-    session::{
-        SessionArgs,
-        journal::{self, Entry},
-        message::SessionMessage,
-    },
+    session::{SessionArgs, message::SessionMessage},
     traced::CurrentTrace,
 };
 use maya_protocol::{
-    audio::{AgentBody, AgentMessage, CandidateBody, CandidateMessage},
-    bus::StartAt,
+    audio::{CandidateBody, CandidateMessage},
     ids::{ConnectionId, Epoch, SessionId},
-    registry::OwnerRecord,
-    session::{Outcome, Phase},
+    registry::{OwnerRecord, SocketRecord},
     supervision::Happening,
     trace,
 };
 use maya_store::{
     StoreError, TenantTx,
-    fenced::Owner,
-    placements::{self, PlacementState},
+    placements::{self, Placement, PlacementState},
     sessions, turns, workflow,
 };
 use parking_lot::Mutex;
@@ -33,6 +26,9 @@ use tokio::sync::Semaphore;
 
 /// How long the node's supervisor may take to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the socket of a rebuilt session is looked for.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Why a session is not started here.
 #[derive(Debug, thiserror::Error)]
@@ -45,121 +41,111 @@ enum NotHere {
     NotJoined,
     #[error("that connection is gone")]
     Gone,
+    #[error("no room: {0}")]
+    Waits(&'static str),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the session did not start: {0}")]
     Failed(String),
 }
 
+/// Where a session begins to hear.
+struct Ear {
+    /// The place in the log.
+    from: u64,
+    incarnation: String,
+    /// What was said there is not kept any more.
+    missed: bool,
+}
+
 impl Inner {
     /// Starts a session that messages wait for; hands them over in order.
     pub(super) async fn begin(self: Arc<Self>, session: SessionId) {
-        let joined = self.waiting_join(session);
-        let started = self.start(session, joined).await;
+        let started = self.start(session).await;
         let live = match started {
             Ok(live) => live,
-            Err(why) => {
-                let waiting = match self.here.remove(&session) {
-                    Some((_, Here::Starting(waiting))) => waiting,
-                    _ => Vec::new(),
-                };
-                self.not_ours.insert(session, self.parts.clock.now());
-                match why {
-                    NotHere::Over => waiting.iter().for_each(|(message, _)| self.tell_over(message)),
-                    NotHere::Store(error) => {
-                        tracing::warn!(session = %session, error = %error, "a session waits for the database")
-                    }
-                    NotHere::Failed(_) => {
-                        tracing::error!(session = %session, error = %why, "a session was not started")
-                    }
-                    NotHere::Owned | NotHere::NotJoined | NotHere::Gone => {}
-                }
-                return;
-            }
+            Err(why) => return self.not_started(session, why),
         };
-        // what came meanwhile goes first, then the reader hands over directly
-        let waiting = match self.here.insert(session, Here::Live(live.clone())) {
-            Some(Here::Starting(waiting)) => waiting,
+        // what came meanwhile goes first, then the reader hands over directly: it waits for this entry until then
+        let mut here = self.here.entry(session).or_insert_with(|| Here::Starting(Starting::default()));
+        if let Here::Starting(starting) = &mut *here {
+            for (message, offset) in std::mem::take(&mut starting.waiting) {
+                self.hand(&live, message, offset);
+            }
+        }
+        *here = Here::Live(live);
+    }
+
+    fn not_started(&self, session: SessionId, why: NotHere) {
+        let waiting = match self.here.remove(&session) {
+            Some((_, Here::Starting(starting))) => starting.waiting,
             _ => Vec::new(),
         };
-        for (message, offset) in waiting {
-            self.hand(&live, message, offset);
-        }
-    }
-
-    /// Rebuilds a session of this node's that fell.
-    pub(super) async fn rebuild(self: Arc<Self>, session: SessionId) {
-        let first = match self.here.entry(session) {
-            dashmap::Entry::Vacant(here) => {
-                here.insert(Here::Starting(Vec::new()));
-                true
+        self.not_ours.insert(session, self.parts.clock.now());
+        match why {
+            NotHere::Over => waiting.iter().for_each(|(message, _)| self.tell_over(message)),
+            NotHere::Waits(reason) => self.let_wait(waiting, reason),
+            NotHere::Store(error) => {
+                tracing::warn!(session = %session, error = %error, "a session waits for the database")
             }
-            // a message of its candidate was faster
-            dashmap::Entry::Occupied(_) => false,
-        };
-        if first {
-            self.begin(session).await;
+            NotHere::Failed(_) => tracing::error!(session = %session, error = %why, "a session was not started"),
+            NotHere::Owned | NotHere::NotJoined | NotHere::Gone => {}
         }
     }
 
-    fn waiting_join(&self, session: SessionId) -> Option<ConnectionId> {
+    /// What is being started: its last join with its place in the log, how far the reader was, whether it is pinned.
+    fn starting(&self, session: SessionId) -> (Option<(ConnectionId, u64)>, Option<u64>, bool) {
         match self.here.get(&session).as_deref() {
-            Some(Here::Starting(waiting)) => waiting
-                .iter()
-                .rev()
-                .find(|(message, _)| message.body == CandidateBody::Joined)
-                .map(|(message, _)| message.connection),
-            _ => None,
+            Some(Here::Starting(Starting { waiting, reached, pinned, .. })) => {
+                let joins = waiting.iter().rev().find(|(message, _)| message.body == CandidateBody::Joined);
+                (joins.map(|(message, offset)| (message.connection, *offset)), *reached, *pinned)
+            }
+            _ => (None, None, false),
         }
     }
 
-    async fn start(self: &Arc<Self>, session: SessionId, joined: Option<ConnectionId>) -> Result<Live, NotHere> {
+    async fn start(self: &Arc<Self>, session: SessionId) -> Result<Live, NotHere> {
         let parts = &self.parts;
+        let (joined, reached, pinned) = self.starting(session);
         let mut tx = parts.store.system().await?;
         let placement = match placements::read(&mut tx, session).await {
             Err(StoreError::NotFound) => return Err(NotHere::Over),
             placement => placement?,
         };
         drop(tx);
+        let socket = parts.registry.socket(session).await.ok().flatten();
         match placement.state {
             PlacementState::Ended => return Err(NotHere::Over),
-            PlacementState::Ready if joined.is_none() => return Err(NotHere::NotJoined),
-            PlacementState::Ready | PlacementState::Live => {}
-        }
-        let mine = placement.owner.as_ref() == Some(&parts.node);
-        if placement.state == PlacementState::Live && !mine {
-            // the lease decides; while the registry is away nobody is taken over
-            match parts.registry.owner(session).await {
-                Ok(Some(owner)) if owner.node != parts.node => return Err(NotHere::Owned),
-                Ok(_) => {}
-                Err(_) => return Err(NotHere::Owned),
+            PlacementState::Ready => self.may_begin(&placement, joined, socket.as_ref()).await?,
+            PlacementState::Live if self.owners.owner(placement.owner.as_ref()).await != Owner::Nobody => {
+                return Err(NotHere::Owned);
             }
+            PlacementState::Live => {}
         }
-        let socket = parts.registry.socket(session).await;
-        if let (Ok(Some(socket)), Some(joined)) = (&socket, joined)
-            && socket.connection != joined
-        {
-            return Err(NotHere::Gone);
-        }
+        let (rebuilt, was_owned_by) = (placement.state == PlacementState::Live, placement.owner);
         let mut tx = parts.store.system().await?;
-        let epoch = placements::claim(&mut tx, session, placement.epoch, &parts.node).await?.ok_or(NotHere::Owned)?;
+        // as its last owner left it: that one may have written since it was read above
+        let claimed = placements::claim(&mut tx, session, placement.epoch, &parts.node).await?;
+        let placement = claimed.ok_or(NotHere::Owned)?;
         tx.commit().await?;
+        let epoch = placement.epoch;
         tracing::info!(session = %session, epoch = %epoch, "this node owns the session");
         let owner = OwnerRecord { node: parts.node.clone(), epoch };
         // told to the registry as soon as it answers again, by the renewal of the lease
         let _ = parts.registry.put_owner(session, &owner, parts.settings.lease).await;
+
+        let ear = self.ear(&placement, joined.map(|(_, offset)| offset)).await;
         let mut tx = parts.store.tenant(placement.tenant).await?;
-        let args = self.read(&mut tx, &placement, epoch).await?;
+        let args = self.read(&mut tx, &placement, epoch, &ear).await?;
         drop(tx);
-        let rebuilt = !args.turns.is_empty();
-        match &placement.owner {
-            Some(owner) if *owner != parts.node => {
+        match (&was_owned_by, rebuilt) {
+            (Some(owner), _) if *owner != parts.node => {
                 args.probe.note(Happening::TakenOver, &format!("it was {owner}'s"));
             }
-            Some(_) => args.probe.note(Happening::Restarted, "rebuilt from its turns"),
-            None => args.probe.note(Happening::Started, "the candidate joined"),
+            (_, true) => args.probe.note(Happening::Restarted, "rebuilt from its turns"),
+            (_, false) => args.probe.note(Happening::Started, "the candidate joined"),
         }
-        let (probe, partition, incarnation) = (args.probe.clone(), args.partition, args.incarnation.clone());
+        let (probe, partition) = (args.probe.clone(), args.partition);
         let reply = self.node.call(|reply| NodeMessage::Start(Box::new(args), reply), Some(START_PATIENCE)).await;
         let actor = match reply {
             Ok(ractor::rpc::CallResult::Success(Ok(actor))) => actor,
@@ -167,63 +153,96 @@ impl Inner {
             Ok(_) => return Err(NotHere::Failed("no answer from the supervisor".to_owned())),
             Err(error) => return Err(NotHere::Failed(error.to_string())),
         };
+        let passed = pinned || reached.is_none_or(|reached| reached > ear.from);
+        let lag = if passed { Lag::apart(ear.from, reached.filter(|_| !pinned)) } else { Lag::at(ear.from) };
         let room = Arc::new(Semaphore::new(parts.settings.audio_bound));
-        let live = Live { actor, probe, epoch, partition, room, lag: Arc::new(Mutex::new(Lag::at(0))) };
+        let live = Live { actor, probe, epoch, partition, room, lag: Arc::new(Mutex::new(lag)), pinned };
+        // the socket may have been open all the while: nobody will say again that it joined
         if rebuilt {
-            // the socket may have been open all the while: nobody will say again that it joined
-            if let (Ok(Some(socket)), None) = (&socket, joined) {
-                let rejoined = CandidateMessage {
-                    session,
-                    tenant: placement.tenant,
-                    partition,
-                    connection: socket.connection,
-                    stream: socket.generation,
-                    sequence: 0,
-                    captured_at: parts.clock.utc(),
-                    trace: trace::current(),
-                    body: CandidateBody::Joined,
-                };
-                let hear = SessionMessage::Hear { message: Box::new(rejoined), offset: 0, permit: None };
-                let _ = live.probe.cast(&live.actor, hear);
-            }
-            let position = placement.position.filter(|position| position.incarnation == incarnation);
-            if let Some(position) = position {
-                self.hear_again(&live, session, partition, position.offset).await;
-            }
+            self.clone().rejoin(live.clone(), placement, socket);
+        }
+        if passed {
+            self.read_apart(session, &live, ear.from);
         }
         Ok(live)
     }
 
-    /// Gives a rebuilt session what it had not recorded yet of the log.
-    async fn hear_again(self: &Arc<Self>, live: &Live, session: SessionId, partition: u32, from: u64) {
-        let Ok(bounds) = self.parts.bus.bounds(AUDIO, partition).await else { return };
-        if from >= bounds.high {
-            return;
+    /// Whether a session that was never joined may begin here now.
+    async fn may_begin(
+        &self,
+        placement: &Placement,
+        joined: Option<(ConnectionId, u64)>,
+        socket: Option<&SocketRecord>,
+    ) -> Result<(), NotHere> {
+        let Some((connection, _)) = joined else { return Err(NotHere::NotJoined) };
+        if socket.is_some_and(|socket| socket.connection != connection) {
+            return Err(NotHere::Gone);
         }
-        let Ok(mut reader) = self.parts.bus.reader(AUDIO).await else { return };
-        if reader.assign(partition, StartAt::Offset(from)).await.is_err() {
-            return;
+        match self.admitted(placement.tenant, placement.session).await {
+            Admitted::Yes => Ok(()),
+            Admitted::Waits(reason) => Err(NotHere::Waits(reason)),
         }
-        loop {
-            let Ok(Ok(delivery)) = tokio::time::timeout(START_PATIENCE, reader.next()).await else { return };
-            let offset = delivery.offset;
-            if let Ok(message) = CandidateMessage::from_record(&delivery.record)
-                && message.session == session
-            {
-                self.hand(live, message, offset);
+    }
+
+    /// Where the session begins to hear: where its last owner left off, or at its join.
+    async fn ear(&self, placement: &Placement, joined: Option<u64>) -> Ear {
+        let bounds = self.parts.bus.bounds(AUDIO, placement.partition).await;
+        let Ok(bounds) = bounds else {
+            // read from there as soon as the bus answers again
+            let position = placement.position.clone();
+            let (from, incarnation) = position.map(|at| (at.offset, at.incarnation)).unwrap_or_default();
+            return Ear { from: joined.map_or(from, |joined| joined.min(from)), incarnation, missed: false };
+        };
+        match &placement.position {
+            Some(at) if at.incarnation == bounds.incarnation && at.offset >= bounds.low => {
+                Ear { from: at.offset, incarnation: bounds.incarnation, missed: false }
             }
-            if offset + 1 >= bounds.high {
-                return;
+            Some(_) => {
+                metrics::counter!("maya_positions_lost_total").increment(1);
+                tracing::warn!(session = %placement.session, "what was said is no longer in the log");
+                Ear { from: bounds.low, incarnation: bounds.incarnation, missed: true }
             }
+            None => Ear { from: joined.unwrap_or(bounds.high), incarnation: bounds.incarnation, missed: false },
         }
+    }
+
+    /// Tells a rebuilt session of its open socket, as soon as the registry knows of one (again).
+    fn rejoin(self: Arc<Self>, live: Live, placement: Placement, mut socket: Option<SocketRecord>) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                if let Some(SocketRecord { connection, generation, .. }) = socket {
+                    let rejoined = CandidateMessage {
+                        session: placement.session,
+                        tenant: placement.tenant,
+                        partition: placement.partition,
+                        connection,
+                        stream: generation,
+                        sequence: 0,
+                        captured_at: this.parts.clock.utc(),
+                        trace: trace::current(),
+                        body: CandidateBody::Joined,
+                    };
+                    let hear = SessionMessage::Hear { message: Box::new(rejoined), offset: 0, permit: None };
+                    let _ = live.probe.cast(&live.actor, hear);
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+                if live.is_gone() {
+                    return;
+                }
+                socket = this.parts.registry.socket(placement.session).await.ok().flatten();
+            }
+        });
     }
 
     /// All that a session is made of.
     async fn read(
         &self,
         tx: &mut TenantTx,
-        placement: &placements::Placement,
+        placement: &Placement,
         epoch: Epoch,
+        ear: &Ear,
     ) -> Result<SessionArgs, NotHere> {
         let parts = &self.parts;
         let row = sessions::read(tx, placement.session).await?;
@@ -236,14 +255,6 @@ impl Inner {
             None => opening::word(parts, &facts).await,
         };
         let hints = plan.rubric.iter().map(|entry| entry.skill.clone()).chain([facts.title.clone()]).collect();
-        let incarnation = match self.incarnations.get(&placement.partition) {
-            Some(incarnation) => incarnation.clone(),
-            None => match parts.bus.bounds(AUDIO, placement.partition).await {
-                Ok(bounds) => bounds.incarnation,
-                Err(_) => String::new(),
-            },
-        };
-        let position = placement.position.as_ref().filter(|position| position.incarnation == incarnation);
         Ok(SessionArgs {
             position: position.map(|position| position.offset),
             session: placement.session,
@@ -261,8 +272,10 @@ impl Inner {
             ),
             hints,
             turns,
-            connection: None,
-            incarnation,
+            said: placement.said,
+            safe: placement.position.as_ref().map(|_| ear.from),
+            missed: ear.missed,
+            incarnation: ear.incarnation.clone(),
             trace: CurrentTrace::here(),
             probe: parts.observer.session(
                 &self.root,
@@ -270,61 +283,5 @@ impl Inner {
             ),
             parts: parts.clone(),
         })
-    }
-
-    /// Tells a candidate who joins that the session is over.
-    fn tell_over(&self, message: &CandidateMessage) {
-        if message.body != CandidateBody::Joined {
-            return;
-        }
-        let say = |body| AgentMessage {
-            session: message.session,
-            tenant: message.tenant,
-            partition: message.partition,
-            // above any epoch that spoke to an earlier connection
-            epoch: Epoch(u64::from(u32::MAX)),
-            connection: message.connection,
-            trace: trace::current(),
-            body,
-        };
-        let ended =
-            AgentBody::State { phase: Phase::Ended, reason: Some("session_ended".to_owned()), remaining_seconds: 0 };
-        for body in [ended, AgentBody::Close] {
-            let _ = self.parts.bus.send(say(body).to_record());
-        }
-    }
-
-    pub(super) async fn end_unowned(
-        &self,
-        session: SessionId,
-        outcome: Outcome,
-        reason: &str,
-    ) -> Result<bool, StoreError> {
-        let parts = &self.parts;
-        let mut tx = parts.store.system().await?;
-        let placement = match placements::read(&mut tx, session).await {
-            Err(StoreError::NotFound) => return Ok(true),
-            placement => placement?,
-        };
-        if placement.state == PlacementState::Ended {
-            return Ok(true);
-        }
-        let elsewhere = placement.owner.as_ref().is_some_and(|owner| *owner != parts.node);
-        if elsewhere && !matches!(parts.registry.owner(session).await, Ok(None)) {
-            return Ok(false);
-        }
-        let Some(epoch) = placements::claim(&mut tx, session, placement.epoch, &parts.node).await? else {
-            return Ok(false);
-        };
-        tx.commit().await?;
-        let (pen, written) = journal::open();
-        let mut tx = parts.store.tenant(placement.tenant).await?;
-        let turns = turns::count(&mut tx, placement.interview).await?;
-        drop(tx);
-        pen.write(Entry::End { outcome, reason: reason.to_owned(), turns });
-        drop(pen);
-        let owner = Owner { tenant: placement.tenant, interview: placement.interview, session, epoch };
-        journal::run(parts.store.clone(), owner, written, |_| {}).await;
-        Ok(true)
     }
 }

@@ -6,21 +6,21 @@ use super::{
     children::Children,
     journal::{self, Entry},
     latency::Latency,
-    machine::{Input, Machine, Now, Settings, Utterance},
+    machine::{Input, Machine, Now, Recorded, Settings, Utterance},
     message::{EarEvent, JournalEvent, SessionMessage, VoiceEvent},
     sentences::Sentence,
     voice::{Mouth, Spoken},
 };
 use crate::{observe::Working, speech_to_text::SpeechToTextMessage};
 use maya_protocol::{
-    audio::{CandidateBody, CandidateMessage, ErrorCode},
+    audio::{AgentBody, CandidateBody, CandidateMessage, ErrorCode},
     ids::ConnectionId,
     interview::Turn,
     trace,
 };
 use maya_providers::{llm::Task, tts::Emotion};
 use maya_store::{fenced::Owner, placements::LogPosition};
-use ractor::ActorRef;
+use ractor::{ActorRef, RpcReplyPort};
 use std::sync::Arc;
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
@@ -41,6 +41,8 @@ pub struct SessionState {
     pub(super) bus_away: bool,
     /// Asides said so far.
     pub(super) asides: u32,
+    /// The newest connection that was heard in the log.
+    stream: u64,
     /// All before this place in the log is recorded or silence.
     pub(super) safe: Option<u64>,
     pub(super) tick: u64,
@@ -52,6 +54,10 @@ pub struct SessionState {
     pub(super) unworded: Option<(u64, Task, u32)>,
     /// Records that are not in the database yet.
     pub(super) unrecorded: usize,
+    /// Whoever waits for the session to be given up.
+    pub(super) asked_for: Vec<RpcReplyPort<()>>,
+    /// It is: nothing is heard here any more.
+    pub(super) given_up: bool,
 }
 
 impl SessionState {
@@ -69,7 +75,9 @@ impl SessionState {
         let machine = if args.turns.is_empty() {
             Machine::new(args.plan.clone(), opening, settings)
         } else {
-            Machine::rebuild(args.plan.clone(), opening, settings, &args.turns, now)
+            let said = args.said.map(|said| (said.turn, said.sentences as usize));
+            let recorded = Recorded { turns: &args.turns, said, missed: args.missed };
+            Machine::rebuild(args.plan.clone(), opening, settings, recorded, now)
         };
         let (journal, entries) = journal::open();
         let owner = Owner { tenant: args.tenant, interview: args.interview, session: args.session, epoch: args.epoch };
@@ -92,18 +100,21 @@ impl SessionState {
             latency: Latency::new(args.parts.clock.clone()),
             journal,
             history: Arc::new(args.turns.clone()),
-            connection: args.connection,
+            connection: None,
+            stream: 0,
             children: Children::default(),
             ear_falls: Vec::new(),
             bus_away: false,
             asides: 0,
-            safe: args.position,
+            safe: args.safe,
             tick: 0,
             timer: None,
             live_version: u64::from(now.utc.timestamp_millis().max(0) as u32),
             maya_talks: false,
             unworded: None,
             unrecorded: 0,
+            asked_for: Vec::new(),
+            given_up: false,
             args,
         }
     }
@@ -137,21 +148,28 @@ impl SessionState {
         offset: u64,
         permit: Option<OwnedSemaphorePermit>,
     ) {
+        if self.given_up {
+            return;
+        }
+        let is_logged = permit.is_some();
+        if is_logged && message.stream > self.stream {
+            // in the log the newer connection begins here, and the older one is over
+            if self.stream > 0 {
+                self.children.tell_ear(SpeechToTextMessage::Gone);
+            }
+            self.stream = message.stream;
+        }
+        if self.connection.is_none_or(|(_, generation)| message.stream > generation) {
+            // its `Joined` may have been read by an owner that is lost
+            self.connected(myself, &message, offset, is_logged).await;
+        }
         let current = self.connection.is_some_and(|(connection, _)| connection == message.connection);
-        let newer = self.connection.is_none_or(|(_, generation)| message.stream > generation);
-        if newer || current {
+        if current {
             self.args.trace.follow(message.trace);
         }
+        // what an earlier connection said, and nobody recorded, is heard in its place
+        let heard = current || (is_logged && message.stream == self.stream);
         match &message.body {
-            CandidateBody::Joined if newer => {
-                if self.history.is_empty() {
-                    // nothing was said before the first join
-                    self.safe.get_or_insert(offset);
-                }
-                self.connection = Some((message.connection, message.stream));
-                self.look_for_socket();
-                trace::within(self.args.trace.get(), self.step(myself, Input::Joined)).await;
-            }
             CandidateBody::Left if current => {
                 self.args.probe.socket(None);
                 self.children.tell_ear(SpeechToTextMessage::Gone);
@@ -170,13 +188,36 @@ impl SessionState {
             | CandidateBody::Audio { .. }
             | CandidateBody::AudioEnd
             | CandidateBody::Batch { .. }
-                if current =>
+                if heard =>
             {
                 self.children.hear(message, offset, permit);
             }
             // of a connection that is not the session's any more: nobody will hear it
             _ => self.args.probe.audio_heard(message.captured_at),
         }
+    }
+
+    /// A connection that is newer than the one known.
+    async fn connected(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        message: &CandidateMessage,
+        offset: u64,
+        is_logged: bool,
+    ) {
+        if message.body == CandidateBody::Left {
+            return;
+        }
+        self.args.trace.follow(message.trace);
+        self.connection = Some((message.connection, message.stream));
+        self.look_for_socket();
+        self.send(AgentBody::TakeOver);
+        if self.safe.is_none() && is_logged {
+            // where to begin to hear, should this node be lost before anything is recorded
+            self.safe = Some(offset);
+            self.journal.write(Entry::Position(self.position(offset)));
+        }
+        trace::within(self.args.trace.get(), self.step(myself, Input::Joined)).await;
     }
 
     /// Shows which edge holds the candidate's socket, as far as the registry knows.
@@ -193,6 +234,10 @@ impl SessionState {
 
     /// What the ear tells.
     pub(super) async fn ear(&mut self, myself: &ActorRef<SessionMessage>, event: EarEvent) {
+        if self.given_up {
+            // the next owner hears it again
+            return;
+        }
         match event {
             EarEvent::Onset => self.step(myself, Input::Onset).await,
             EarEvent::Offset => self.step(myself, Input::Offset).await,

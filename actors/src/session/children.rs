@@ -89,6 +89,12 @@ impl Children {
         self.running.insert(actor.get_id(), Running { child, actor, probe });
     }
 
+    /// Kills the ear: the session is not heard here any more.
+    pub(super) fn drop_ear(&mut self) {
+        self.ear = None;
+        self.kill_all(|child| child == Child::Ear);
+    }
+
     /// Kills the mind, if there is one: its reply is not wanted any more.
     pub(super) fn drop_mind(&mut self) {
         self.kill_all(|child| child == Child::Mind);

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     llm_turn::{LlmTurn, LlmTurnArgs},
+    parts::Parts,
     speech_to_text::SpeechToTextMessage,
     supervise::Lifetime,
     traced::Traced,
@@ -20,6 +21,7 @@ use maya_protocol::{
     session::{LiveState, Phase},
 };
 use maya_providers::llm::{InterviewFacts, Task};
+use maya_store::placements::Said;
 use ractor::{Actor, ActorRef};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -138,6 +140,14 @@ impl SessionState {
                 let entry = Entry::End { outcome, reason: reason.to_owned(), turns: self.machine.turns() };
                 self.journal.write(entry);
             }
+            Effect::Heard { turn, sentences } => {
+                self.journal.write(Entry::Said(Said { turn, sentences: sentences as u32 }));
+            }
+            Effect::Leave => {
+                self.given_up = true;
+                self.children.drop_ear();
+                self.journal.write(Entry::Release);
+            }
             Effect::CloseSocket => self.send(AgentBody::Close),
             Effect::Finish => {
                 myself.stop(Some("ended".to_owned()));
@@ -251,13 +261,27 @@ impl SessionState {
         });
     }
 
+    /// All is written and the session nobody's: whoever asked for it may take it.
+    pub(super) async fn given_up(&mut self, myself: &ActorRef<SessionMessage>) {
+        let Parts { registry, .. } = &self.args.parts;
+        // told first, so that the next owner's record is not removed after it was written; the epoch guards it besides
+        let _ = registry.remove_owner(self.args.session, self.args.epoch).await;
+        for waits in self.asked_for.drain(..) {
+            let _ = waits.send(());
+        }
+        myself.stop(Some("handed over".to_owned()));
+    }
+
     /// Gives back what the session holds in the registry.
     pub(super) fn release(&mut self) {
         let (registry, session, epoch) = (self.args.parts.registry.clone(), self.args.session, self.args.epoch);
-        let tenant = self.args.tenant;
+        let (tenant, is_over) = (self.args.tenant, self.machine.is_over());
         tokio::spawn(async move {
             let _ = registry.remove_owner(session, epoch).await;
-            let _ = registry.release_quota(tenant, session).await;
+            // elsewhere it lives on, in the same place of its tenant's quota
+            if is_over {
+                let _ = registry.release_quota(tenant, session).await;
+            }
         });
     }
 }

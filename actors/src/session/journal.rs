@@ -17,7 +17,7 @@ use maya_protocol::{
 use maya_store::{
     Store, StoreError,
     fenced::{BatchId, Owner, Writes},
-    placements::LogPosition,
+    placements::{LogPosition, Said},
 };
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
@@ -42,6 +42,10 @@ pub enum Entry {
     Consent { recording: bool, text_version: String },
     /// All before this place is recorded or silence.
     Position(LogPosition),
+    /// So much of Maya's turn need not be said again.
+    Said(Said),
+    /// The session is given up.
+    Release,
     /// The session is over.
     End { outcome: Outcome, reason: String, turns: u32 },
 }
@@ -83,7 +87,8 @@ pub async fn run(
             match entry {
                 Entry::Turn { receipt, .. } => tell(JournalEvent::Recorded(receipt)),
                 Entry::End { .. } => tell(JournalEvent::Completed),
-                Entry::Changed { .. } | Entry::Consent { .. } | Entry::Position(_) => {}
+                Entry::Release => tell(JournalEvent::Released),
+                Entry::Changed { .. } | Entry::Consent { .. } | Entry::Position(_) | Entry::Said(_) => {}
             }
         }
     }
@@ -143,7 +148,7 @@ impl Batch {
     /// Takes what is queued; nothing after an end.
     fn take(&mut self, queue: &mut mpsc::UnboundedReceiver<Noted>) {
         while self.entries.len() < MOST
-            && !matches!(self.entries.last(), Some((_, Entry::End { .. })))
+            && !matches!(self.entries.last(), Some((_, Entry::End { .. } | Entry::Release)))
             && let Ok(entry) = queue.try_recv()
         {
             self.entries.push(entry);
@@ -176,6 +181,12 @@ fn write(writes: &mut Writes, owner: Owner, entry: &Entry, now: DateTime<Utc>) {
         }
         Entry::Position(position) => {
             writes.position(position);
+        }
+        Entry::Said(said) => {
+            writes.said(*said);
+        }
+        Entry::Release => {
+            writes.release();
         }
         Entry::End { outcome, reason, turns } => {
             let completed = InterviewCompleted {

@@ -4,6 +4,7 @@
 //! floor is hers; every utterance that was heard is recorded once; a sentence is recorded before it is heard; the
 //! session ends.
 
+mod leave;
 mod step;
 mod talk;
 #[cfg(test)]
@@ -111,6 +112,8 @@ pub enum Input {
     Expire,
     /// A person asks for a polite end.
     End,
+    /// Another node asks for the session.
+    HandOver,
     /// The end is in the database.
     Completed,
     /// The deadline of [`Machine::deadline`] came.
@@ -156,6 +159,10 @@ pub enum Effect {
     Changed { change: SessionChange, reason: Option<String> },
     /// Write the end, then answer [`Input::Completed`].
     Complete { outcome: Outcome, reason: &'static str },
+    /// Maya's turn was let go up to that sentence and need not be said again so far: kept beside the fence.
+    Heard { turn: TurnId, sentences: usize },
+    /// Give the session up once all is written; nothing is heard or said here after this.
+    Leave,
     /// Close the socket in good order.
     CloseSocket,
     /// The actor may stop.
@@ -187,6 +194,23 @@ pub struct Machine {
     phase_told: Option<Phase>,
     ending: Option<(Outcome, &'static str)>,
     waiting: waiting::Waiting,
+    /// Another node asked for the session; a reply is cut after this.
+    leave_by: Option<Instant>,
+    leave_is_late: bool,
+    left: bool,
+    /// What the candidate said last is no longer in the log.
+    missed: bool,
+}
+
+/// What a session is rebuilt from, beside its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a> {
+    /// Its turns, in order.
+    pub turns: &'a [Turn],
+    /// How many sentences of which turn of Maya's need not be said again.
+    pub said: Option<(TurnId, usize)>,
+    /// The log no longer holds what was said after them.
+    pub missed: bool,
 }
 
 impl Machine {
@@ -211,11 +235,21 @@ impl Machine {
             phase_told: None,
             ending: None,
             waiting: waiting::Waiting::default(),
+            leave_by: None,
+            leave_is_late: false,
+            left: false,
+            missed: false,
         }
     }
 
     /// A session as its recorded turns left it, the candidate away; goes on when they join.
-    pub fn rebuild(plan: Arc<Plan>, opening: Vec<Sentence>, settings: Settings, turns: &[Turn], now: Now) -> Self {
+    pub fn rebuild(
+        plan: Arc<Plan>,
+        opening: Vec<Sentence>,
+        settings: Settings,
+        Recorded { turns, said, missed }: Recorded<'_>,
+        now: Now,
+    ) -> Self {
         let mut machine = Self::new(plan.clone(), opening, settings);
         let Some(last) = turns.last() else { return machine };
         machine.agenda = Agenda::rebuild(plan, turns);
@@ -223,13 +257,16 @@ impl Machine {
         machine.next_turn = last.turn_id.next();
         machine.reply = turns.len() as u32;
         machine.used = Duration::from_millis(turns.iter().map(|turn| turn.context.used_ms).max().unwrap_or(0));
-        let mut said: Vec<_> = turns.iter().rev().take_while(|turn| turn.speaker == Speaker::Candidate).collect();
-        said.reverse();
-        machine.answer = said.iter().map(|turn| turn.text.clone()).collect();
-        machine.unacknowledged = said.into_iter().map(|turn| (turn.turn_id, turn.text.clone())).collect();
+        let mut answer: Vec<_> = turns.iter().rev().take_while(|turn| turn.speaker == Speaker::Candidate).collect();
+        answer.reverse();
+        machine.answer = answer.iter().map(|turn| turn.text.clone()).collect();
+        machine.unacknowledged = answer.into_iter().map(|turn| (turn.turn_id, turn.text.clone())).collect();
+        machine.missed = missed;
+        let said = said.filter(|(turn, _)| *turn == last.turn_id).map_or(0, |(_, sentences)| sentences);
+        let all_said = said >= last.context.sentences.len() && !last.context.closing;
         let before = match last.speaker {
-            Speaker::Maya => Doing::Talking(talk::recorded(last)),
-            Speaker::Candidate => Doing::Listening { since: now.instant, encouraged: false, speaking: false },
+            Speaker::Maya if !all_said => Doing::Talking(talk::recorded(last, said)),
+            _ => Doing::Listening { since: now.instant, encouraged: false, speaking: false },
         };
         machine.doing = Doing::Suspended { since: now.instant, before: Box::new(before) };
         machine

@@ -3,6 +3,7 @@
 use super::{agenda::Move, machine::Receipt, sentences::Sentence};
 use bytes::Bytes;
 use maya_protocol::{audio::CandidateMessage, event::Command, ids::TurnId, operation::ActorKind, trace::TraceContext};
+use ractor::RpcReplyPort;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -35,6 +36,8 @@ pub enum SessionMessage {
     BusBack,
     /// A deadline came; stale unless it is the last one set.
     Tick(u64),
+    /// Another node asks for the session; answers once it was given up.
+    HandOver(RpcReplyPort<()>),
 }
 
 /// From the ear.
@@ -95,6 +98,8 @@ pub enum JournalEvent {
     Recorded(Receipt),
     /// The end is in the database.
     Completed,
+    /// The session is given up, all before it is in the database.
+    Released,
     /// Another node owns the session.
     Fenced,
     /// It is gone: what was to be written may be lost.

@@ -179,7 +179,19 @@ impl SpeechToTextState {
 
     /// The words of a turn that was over are known.
     fn closed(&mut self, closing: Closing, text: String) {
+        if closing.dropped && closing.open.earlier.is_empty() {
+            return;
+        }
         if closing.dropped {
+            // the sound was nothing, but words before it still wait for a better ending
+            self.held = Some(Held {
+                earlier: closing.open.earlier,
+                began_at: closing.open.began_at,
+                spoken: closing.open.pcm.len(),
+                since: closing.since.checked_sub(closing.silent).unwrap_or(closing.since),
+                offset: closing.offset,
+                covered: closing.covered,
+            });
             return;
         }
         let text = joined(&closing.open.earlier, &text);

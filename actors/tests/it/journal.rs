@@ -34,7 +34,8 @@ impl Desk {
         let (session, _) = ground.session(tenant, None).await;
         let mut tx = ground.store.system().await.unwrap();
         let interview = placements::read(&mut tx, session).await.unwrap().interview;
-        let epoch = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap().unwrap();
+        let claimed = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap();
+        let epoch = claimed.expect("nobody else claims").epoch;
         tx.commit().await.unwrap();
         let (link, linked) = postgres.linked(&url).await;
         let far = Store::connect(&StoreSettings::new(linked), clock::system()).await.unwrap();

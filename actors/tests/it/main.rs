@@ -3,6 +3,7 @@
 mod failures;
 mod history;
 mod journal;
+mod nodes;
 mod notifier;
 mod recorder;
 mod support;

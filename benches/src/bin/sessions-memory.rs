@@ -24,6 +24,7 @@ use maya_protocol::{
     bus::{SharedBus, StartAt, TopicSettings, embedded::EmbeddedBus},
     clock,
     ids::{ConnectionId, Epoch, NodeId, SessionId, TenantId, TurnId},
+    rpc::Peers,
     session::Phase,
     topic::{Channel, Topic, partition_of},
     trace::TraceContext,
@@ -91,7 +92,7 @@ async fn main() -> Result<()> {
         // nobody speaks: that must not end the interviews
         settings: InterviewSettings { silence: Duration::from_secs(3600), ..InterviewSettings::default() },
     };
-    let placement = Placement::start(parts, stop.clone()).await?;
+    let placement = Placement::start(parts, Peers::new("bench")?, stop.clone()).await?;
     let mut listening = count_listening(&bus, stop.clone()).await?;
 
     let (tenant, sessions) = rows(postgres.url(), args.sessions.iter().copied().max().unwrap_or_default()).await?;

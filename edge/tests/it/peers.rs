@@ -5,7 +5,7 @@ use bytes::Bytes;
 use maya_edge::EdgeSettings;
 use maya_protocol::{
     audio::{AgentBody, CandidateBody},
-    bus::assignment::reader_of,
+    bus::assignment::{Share, reader_of},
     ids::{ConnectionId, SessionId, TurnId},
     join::JoinClaims,
     registry::Registry,
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A session whose partition is read by `reader`, joined on `holder`.
 async fn across(platform: &Platform, reader: &TestEdge, holder: &TestEdge) -> (Ticket, Client, Speaker) {
-    let ids = [reader.record.id.clone(), holder.record.id.clone()];
+    let ids = [reader, holder].map(|edge| Share::full(edge.record.id.clone()));
     let mut some = (0..10_000).map(|_| platform.session());
     let ticket = some.find(|ticket| reader_of(ticket.claims.partition, &ids) == Some(&reader.record.id));
     let ticket = ticket.expect("a partition that it reads");

@@ -82,6 +82,7 @@ impl Platform {
             state: NodeState::Serving,
             rpc: peers.local_addr().unwrap().to_string(),
             load: 0,
+            weight: 8,
             started_at: SystemClock.utc(),
         };
         let edge = Edge::start(EdgeParts {

@@ -48,6 +48,7 @@ fn record(api: &Api, id: &str, rpc: String) -> NodeRecord {
         state: NodeState::Serving,
         rpc,
         load: 3,
+        weight: 8,
         started_at: api.clock.utc(),
     }
 }

@@ -220,7 +220,8 @@ impl Api {
     pub async fn say(&self, session: SessionId, said: &[(Speaker, &str)]) {
         let mut tx = self.store.system().await.unwrap();
         let placement = placements::read(&mut tx, session).await.unwrap();
-        let epoch = placements::claim(&mut tx, session, placement.epoch, &NodeId::fresh()).await.unwrap().unwrap();
+        let epoch =
+            placements::claim(&mut tx, session, placement.epoch, &NodeId::fresh()).await.unwrap().unwrap().epoch;
         tx.commit().await.unwrap();
         let (tenant, interview) = (self.tenant.tenant_id, placement.interview);
         let owner = Owner { tenant, interview, session, epoch };

@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use expiring::Expiring;
 use parking_lot::Mutex;
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 /// The registry of one process.
 pub struct EmbeddedRegistry {
@@ -20,8 +23,8 @@ pub struct EmbeddedRegistry {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    born: Instant,
     nodes: Expiring<NodeId, NodeRecord>,
     owners: Expiring<SessionId, OwnerRecord>,
     sockets: Expiring<SessionId, Socket>,
@@ -42,18 +45,33 @@ struct Socket {
 impl EmbeddedRegistry {
     /// An empty registry.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, state: Mutex::default() }
+        let state = Mutex::new(State::born(clock.now()));
+        Self { clock, state }
     }
 
     /// Forgets everything, as a Redis that lost its data; for tests.
     pub fn lose_everything(&self) {
-        *self.state.lock() = State::default();
+        *self.state.lock() = State::born(self.clock.now());
     }
 }
 
 impl State {
+    fn born(now: Instant) -> Self {
+        Self {
+            born: now,
+            nodes: Expiring::default(),
+            owners: Expiring::default(),
+            sockets: Expiring::default(),
+            live: Expiring::default(),
+            resumes: Expiring::default(),
+            batches: Expiring::default(),
+            rates: Expiring::default(),
+            quotas: HashMap::new(),
+            revoked: Expiring::default(),
+        }
+    }
     /// The newest epoch that owned the session or wrote the record.
-    fn fence(&self, session: &SessionId, written: Option<Epoch>, now: std::time::Instant) -> Option<Epoch> {
+    fn fence(&self, session: &SessionId, written: Option<Epoch>, now: Instant) -> Option<Epoch> {
         self.owners.get(session, now).map(|owner| owner.epoch).max(written)
     }
 }
@@ -274,6 +292,10 @@ impl Registry for EmbeddedRegistry {
 
     async fn revoked_join(&self, session: SessionId) -> Result<Option<u32>, RegistryError> {
         Ok(self.state.lock().revoked.get(&session, self.clock.now()).copied())
+    }
+
+    async fn age(&self) -> Result<Duration, RegistryError> {
+        Ok(self.clock.now().saturating_duration_since(self.state.lock().born))
     }
 
     async fn check(&self) -> Result<(), RegistryError> {

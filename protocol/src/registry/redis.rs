@@ -265,6 +265,10 @@ impl Registry for RedisRegistry {
         self.run(self.scripts.revoked_join(self.keys.revoked(session))).await
     }
 
+    async fn age(&self) -> Result<Duration, RegistryError> {
+        self.run(self.scripts.age(&self.keys)).await.map(Duration::from_millis)
+    }
+
     async fn check(&self) -> Result<(), RegistryError> {
         let mut connection = self.connection.clone();
         within(async move { ::redis::cmd("PING").query_async(&mut connection).await }).await

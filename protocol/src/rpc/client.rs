@@ -141,9 +141,25 @@ impl Peers {
 
     /// Has the node at `address` do an action. The outer error says it was not asked, the inner that it did not do it.
     pub async fn act(&self, address: &str, action: &Value) -> Result<Result<Value, ActError>, PeerError> {
+        self.act_within(address, action, CALL).await
+    }
+
+    /// Whether the node at `address` answers at all.
+    pub async fn alive(&self, address: &str) -> Result<(), PeerError> {
+        // no node knows such an action, and any answer is one
+        self.act(address, &Value::Null).await.map(drop)
+    }
+
+    /// [`act`](Self::act), where the node may take as long as `patience`.
+    pub async fn act_within(
+        &self,
+        address: &str,
+        action: &Value,
+        patience: Duration,
+    ) -> Result<Result<Value, ActError>, PeerError> {
         let mut client = self.link(address)?.client;
         let json = Json { json: action.to_string().into() };
-        match tokio::time::timeout(CALL, client.act(json)).await {
+        match tokio::time::timeout(patience, client.act(json)).await {
             Err(_) => Err(PeerError::Unavailable("no answer in time".into())),
             Ok(Ok(answer)) => serde_json::from_slice(&answer.into_inner().json).map(Ok).map_err(unreadable),
             Ok(Err(status)) => match status.code() {

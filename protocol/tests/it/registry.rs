@@ -83,6 +83,7 @@ contract! {
     it_may_be_emptied_at_any_moment,
     sessions_are_apart,
     many_claims_at_once_leave_the_highest,
+    its_age_begins_anew_with_a_loss,
 }
 
 /// Waits for a condition.
@@ -105,6 +106,7 @@ fn node(id: &str) -> NodeRecord {
         state: NodeState::Serving,
         rpc: "127.0.0.1:1".into(),
         load: 3,
+        weight: 8,
         started_at: chrono::DateTime::UNIX_EPOCH,
     }
 }
@@ -121,6 +123,18 @@ fn live(version: u64) -> LiveState {
         turns: 2,
         version,
     }
+}
+
+async fn its_age_begins_anew_with_a_loss(engine: &dyn Engine) {
+    let registry = engine.registry();
+    registry.put_node(&node("a"), LONG).await.unwrap();
+    eventually!(engine, "it grows older", registry.age().await.unwrap() >= SHORT);
+    engine.lose_everything().await;
+    assert!(registry.age().await.unwrap() < SHORT, "nothing was told since");
+    registry.put_node(&node("a"), LONG).await.unwrap();
+    registry.put_node(&node("b"), LONG).await.unwrap();
+    assert!(registry.age().await.unwrap() < SHORT, "it counts from what was told first");
+    eventually!(engine, "it grows older again", registry.age().await.unwrap() >= SHORT);
 }
 
 async fn nodes_come_go_and_age_out(engine: &dyn Engine) {

@@ -1,10 +1,12 @@
 with fence as (
     update placements
     set batch = $3,
-        position = coalesce($4, position),
-        incarnation = coalesce($5, incarnation),
+        position = case when $6 then null else coalesce($4, position) end,
+        incarnation = case when $6 then null else coalesce($5, incarnation) end,
+        said_turn = coalesce($20, said_turn),
+        said_sentences = coalesce($21, said_sentences),
         state = case when $6 then 'ENDED' else state end,
-        owner = case when $6 then null else owner end,
+        owner = case when $6 or $22 then null else owner end,
         updated_at = now()
     where session_id = $1 and epoch = $2 and state = 'LIVE'
     returning tenant_id, session_id, interview_id, partition, epoch

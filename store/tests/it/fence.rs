@@ -40,9 +40,9 @@ async fn of_many_claims_of_one_epoch_one_wins() {
     let (_, session) = fixture::session(&store, tenant).await;
     let claims = (0..8).map(|_| async {
         let mut tx = store.system().await.unwrap();
-        let epoch = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap();
+        let claimed = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap();
         tx.commit().await.unwrap();
-        epoch
+        claimed.map(|placement| placement.epoch)
     });
     let won: Vec<_> = futures::future::join_all(claims).await.into_iter().flatten().collect();
     assert_eq!(won, [Epoch(1)]);
@@ -55,9 +55,9 @@ async fn a_stale_owner_writes_nothing_and_an_ended_session_has_no_owner() {
     let (interview, session) = fixture::session(&store, tenant).await;
     let claim = async |seen: u64| {
         let mut tx = store.system().await.unwrap();
-        let epoch = placements::claim(&mut tx, session, Epoch(seen), &NodeId::fresh()).await.unwrap();
+        let claimed = placements::claim(&mut tx, session, Epoch(seen), &NodeId::fresh()).await.unwrap();
         tx.commit().await.unwrap();
-        epoch
+        claimed.map(|placement| placement.epoch)
     };
     let owner = |epoch| Owner { tenant, interview, session, epoch: Epoch(epoch) };
     assert!(matches!(write(&store, owner(0)).await, Err(StoreError::Fenced { .. })));
@@ -111,7 +111,7 @@ async fn a_new_owner_waits_for_what_the_old_one_is_writing() {
     assert!(claim.as_mut().now_or_never().is_none());
     old.commit().await.unwrap();
     let epoch = tokio::time::timeout(Duration::from_secs(30), claim).await.unwrap().unwrap();
-    assert_eq!(epoch, Some(Epoch(2)));
+    assert_eq!(epoch.map(|placement| placement.epoch), Some(Epoch(2)));
     sys.commit().await.unwrap();
     let mut tx = store.tenant(tenant).await.unwrap();
     assert_eq!(turns::count(&mut tx, interview).await.unwrap(), 1);

@@ -27,6 +27,13 @@ impl Machine {
         if let Input::Recorded(receipt) = input {
             self.waiting.written(receipt, now.instant);
         }
+        if self.left {
+            // what was on its way to the database is still acknowledged
+            if let Input::Recorded(Receipt::Utterance(turn)) = input {
+                self.acknowledge(turn, &mut effects);
+            }
+            return effects;
+        }
         if let Some((outcome, _)) = self.ending {
             self.after_end(input, outcome, &mut effects);
             return effects;
@@ -95,17 +102,26 @@ impl Machine {
             Input::Cancel => self.end(Outcome::Cancelled, "cancelled", &mut effects),
             Input::Expire => self.end(Outcome::Expired, "expired", &mut effects),
             Input::End => self.close_politely(now, &mut effects),
+            Input::HandOver => self.asked_to_leave(now),
             Input::Completed => {}
             Input::Tick => self.tick(now, &mut effects),
         }
-        self.tell_phase(now, &mut effects);
+        self.leave_where_asked(now, &mut effects);
+        if !self.left {
+            self.tell_phase(now, &mut effects);
+        }
         self.waiting.watch(&effects, now.instant);
         effects
     }
 
     /// When [`Input::Tick`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.next_step().into_iter().chain(self.aside_due().map(|(_, at)| at)).min()
+        if self.left {
+            return None;
+        }
+        let leave_by = self.leave_by.filter(|_| self.ending.is_none() && !self.leave_is_late);
+        let aside = self.aside_due().map(|(_, at)| at);
+        [self.next_step(), leave_by, aside].into_iter().flatten().min()
     }
 
     fn next_step(&self) -> Option<Instant> {
@@ -168,6 +184,7 @@ impl Machine {
         match before {
             Doing::Talking(talk) => self.say_again(talk, now, effects),
             Doing::Thinking { task, .. } => self.think(task, now.instant, effects),
+            Doing::Listening { .. } if std::mem::take(&mut self.missed) => self.ask_again(now, effects),
             Doing::Listening { .. } | Doing::Waiting if !self.answer.is_empty() => self.respond(now, effects),
             Doing::Listening { encouraged, .. } => {
                 self.doing = Doing::Listening { since: now.instant, encouraged, speaking: false };
@@ -213,6 +230,9 @@ impl Machine {
             Doing::Talking(talk) => {
                 if talk.has_begun() {
                     effects.push(Effect::Clear { turn: talk.turn });
+                }
+                if talk.is_recorded() {
+                    effects.push(Effect::Heard { turn: talk.turn, sentences: talk.recorded_text().len() });
                 }
                 effects.extend([Effect::CancelThought, Effect::StopVoice]);
                 self.listen(now.instant);

@@ -22,8 +22,8 @@ const SLACK: Duration = Duration::from_millis(150);
 /// How long marks may lag behind the clock before the clock decides.
 const MARK_GRACE: Duration = Duration::from_secs(3);
 
-/// A recorded turn as it will be said again.
-pub(super) fn recorded(turn: &Turn) -> Talk {
+/// A recorded turn as it will be said again, from the sentence after those that were `said`.
+pub(super) fn recorded(turn: &Turn, said: usize) -> Talk {
     let why = if turn.context.closing {
         Why::Closing(CloseReason::Finished)
     } else if turn.turn_id == TurnId(0) {
@@ -38,13 +38,15 @@ pub(super) fn recorded(turn: &Turn) -> Talk {
         .context
         .sentences
         .iter()
-        .map(|text| Said {
+        .enumerate()
+        .map(|(number, text)| Said {
             sentence: Sentence { text: text.clone(), emotion: Emotion::Neutral },
-            stage: Stage::Recorded,
-            voiced: false,
+            stage: if number < said { Stage::Released } else { Stage::Recorded },
+            voiced: number < said,
             released_ms: 0,
         })
         .collect();
+    talk.marked = Some((said as u32, 0));
     talk
 }
 
@@ -61,7 +63,8 @@ impl Machine {
     /// Says a turn again from the first sentence that was not heard to its end.
     pub(super) fn say_again(&mut self, mut talk: Talk, now: Now, effects: &mut Vec<Effect>) {
         let from = talk.first_unheard(now.instant);
-        if from < talk.sentences.len() && talk.has_begun() {
+        // of what another owner let go the edge knows better whether it was cut
+        if from < talk.sentences.len() && talk.has_begun() && talk.heard_at.is_some() {
             effects.push(Effect::Clear { turn: talk.turn });
         }
         effects.push(Effect::StopVoice);
@@ -238,6 +241,7 @@ impl Machine {
         if !is_heard(talk, now.instant) {
             return;
         }
+        effects.push(Effect::Heard { turn: talk.turn, sentences: talk.sentences.len() });
         match talk.why {
             Why::Closing(reason) => self.end(Outcome::Completed, closing_name(reason), effects),
             Why::Greeting | Why::Reply { .. } => {
@@ -288,7 +292,7 @@ fn is_heard(talk: &Talk, now: Instant) -> bool {
     }
 }
 
-fn push(talk: &mut Talk, sentence: Sentence, effects: &mut Vec<Effect>) {
+pub(super) fn push(talk: &mut Talk, sentence: Sentence, effects: &mut Vec<Effect>) {
     effects.push(Effect::Synthesize { turn: talk.turn, sentence: talk.sentences.len(), what: sentence.clone() });
     talk.sentences.push(Said { sentence, stage: Stage::Worded, voiced: false, released_ms: 0 });
 }

@@ -1,5 +1,7 @@
 //! Any order of inputs: never two speakers, never a lost utterance, always an end.
 
+mod leave;
+
 use super::*;
 use maya_protocol::plan::{Difficulty, Question, Section};
 use maya_providers::tts::Emotion;
@@ -34,6 +36,10 @@ fn settings() -> Settings {
     }
 }
 
+fn recorded(turns: &[Turn], said: Option<(TurnId, usize)>) -> Recorded<'_> {
+    Recorded { turns, said, missed: false }
+}
+
 fn sentence(text: &str) -> Sentence {
     Sentence { text: text.into(), emotion: Emotion::Neutral }
 }
@@ -54,6 +60,9 @@ struct World {
     /// Of each thought, whether the plan alone was to word it.
     plain: Vec<bool>,
     phase: Phase,
+    /// What need not be said again.
+    heard: Option<(TurnId, usize)>,
+    left: bool,
 }
 
 impl World {
@@ -73,6 +82,8 @@ impl World {
             asides: Vec::new(),
             plain: Vec::new(),
             phase: Phase::Waiting,
+            heard: None,
+            left: false,
         }
     }
 
@@ -132,6 +143,11 @@ impl World {
                     self.coming.push(Input::Completed);
                 }
                 Effect::Clear { .. } => self.clears += 1,
+                Effect::Heard { turn, sentences } => self.heard = Some((turn, sentences)),
+                Effect::Leave => {
+                    assert!(!self.left, "left twice");
+                    self.left = true;
+                }
                 Effect::Finish => self.finished = true,
                 Effect::CancelThought => {
                     self.coming.retain(|input| !matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. }));
@@ -373,7 +389,7 @@ fn a_rebuilt_session_goes_on_where_it_was() {
     world.recorded.sort_by_key(|turn| turn.turn_id);
     let turns = world.recorded.clone();
     let mut again = World::new(3);
-    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), &turns, again.now);
+    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded(&turns, None), again.now);
     again.recorded = turns;
     assert_eq!(again.machine.agenda.context(), context);
     again.put(Input::Joined);

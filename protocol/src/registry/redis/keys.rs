@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `{nodes}:seen` | sorted set | node id, scored by the time its record dies |
 //! | `{nodes}:records` | hash | node id -> record (JSON) |
+//! | `{nodes}:born` | string | when the first thing was told after a loss of data (ms) |
 //! | `session:{<id>}:owner` | hash | `epoch`, `data` = node id |
 //! | `session:{<id>}:socket` | hash | `generation`; `edge` and `connection` while there is one |
 //! | `session:{<id>}:live` | hash | `epoch`, `data` = live state (JSON) |
@@ -29,6 +30,9 @@ impl Keys {
     }
     pub(super) fn nodes_records(&self) -> String {
         format!("{}{{nodes}}:records", self.prefix)
+    }
+    pub(super) fn nodes_born(&self) -> String {
+        format!("{}{{nodes}}:born", self.prefix)
     }
     pub(super) fn owner(&self, session: SessionId) -> String {
         self.session(session, "owner")

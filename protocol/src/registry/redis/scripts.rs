@@ -12,9 +12,15 @@ pub(super) type Call<'a> = ScriptInvocation<'a>;
 
 const NOW: &str = "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)\n";
 
-/// KEYS: seen, records. ARGV: id, record, ttl.
-const PUT_NODE: &str = "redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+/// KEYS: seen, records, born. ARGV: id, record, ttl. The first to tell anything marks since when things are kept.
+const PUT_NODE: &str = "redis.call('SET', KEYS[3], string.format('%.0f', now), 'NX')
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])";
+
+/// KEYS: born. Milliseconds since it was emptied or started: one that comes back with old data was away meanwhile.
+const AGE: &str = "local born = tonumber(redis.call('GET', KEYS[1]) or now)
+local up = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) * 1000
+return math.max(0, math.min(now - born, up))";
 
 /// KEYS: seen, records. ARGV: id.
 const REMOVE_NODE: &str = "redis.call('ZREM', KEYS[1], ARGV[1])
@@ -129,6 +135,7 @@ macro_rules! scripts {
 }
 scripts! {
     put_node: [NOW, PUT_NODE].concat();
+    age: [NOW, AGE].concat();
     remove_node: REMOVE_NODE;
     nodes: [NOW, NODES].concat();
     put_fenced: PUT_FENCED;
@@ -150,8 +157,11 @@ scripts! {
 impl Scripts {
     pub(super) fn put_node(&self, keys: &Keys, id: &NodeId, record: Vec<u8>, ttl: u64) -> Call<'_> {
         let mut call = self.put_node.key(keys.nodes_seen());
-        call.key(keys.nodes_records()).arg(&id.0).arg(record).arg(ttl);
+        call.key(keys.nodes_records()).key(keys.nodes_born()).arg(&id.0).arg(record).arg(ttl);
         call
+    }
+    pub(super) fn age(&self, keys: &Keys) -> Call<'_> {
+        self.age.key(keys.nodes_born())
     }
     pub(super) fn remove_node(&self, keys: &Keys, id: &NodeId) -> Call<'_> {
         let mut call = self.remove_node.key(keys.nodes_seen());

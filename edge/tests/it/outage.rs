@@ -69,5 +69,6 @@ unsteady! {
     release_quota(tenant: TenantId, session: SessionId) -> ();
     revoke_join(session: SessionId, generation: u32, ttl: Duration) -> ();
     revoked_join(session: SessionId) -> Option<u32>;
+    age() -> Duration;
     check() -> ();
 }

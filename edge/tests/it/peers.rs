@@ -110,7 +110,7 @@ async fn a_candidate_who_comes_back_at_another_edge_is_followed_at_once() {
     let edges = [platform.edge(settings()).await, platform.edge(settings()).await, platform.edge(settings()).await];
     let [one, two, three] = &edges;
     knows_of_each_other(&[one, two, three]).await;
-    let ids: Vec<_> = edges.iter().map(|edge| edge.record.id.clone()).collect();
+    let ids: Vec<_> = edges.iter().map(|edge| Share::full(edge.record.id.clone())).collect();
     let mut some = (0..10_000).map(|_| platform.session());
     let read_by_one = |ticket: &Ticket| reader_of(ticket.claims.partition, &ids) == Some(&one.record.id);
     let ticket = some.find(read_by_one).expect("a partition that it reads");

@@ -17,7 +17,7 @@ async fn owner(store: &Store) -> Owner {
     let tenant = fixture::tenant(store).await;
     let (interview, session) = fixture::session(store, tenant).await;
     let mut tx = store.system().await.unwrap();
-    let epoch = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap().unwrap();
+    let epoch = placements::claim(&mut tx, session, Epoch(0), &NodeId::fresh()).await.unwrap().unwrap().epoch;
     tx.commit().await.unwrap();
     Owner { tenant, interview, session, epoch }
 }

@@ -6,6 +6,7 @@ use maya_protocol::{
     event::Command,
     ids::SessionId,
     operation::{ActorKind, Operation},
+    supervision::Happening,
     trace,
     tree::Busy,
 };
@@ -31,7 +32,12 @@ impl Placement {
                 self.drain();
                 Ok(())
             }
-            Operation::Move { session, to } => self.move_session(session, to).await.map_err(|why| why.to_string()),
+            Operation::Move { session, to } => {
+                let live = self.living(session)?;
+                self.move_session(session, to).await.map_err(|why| why.to_string())?;
+                live.probe.note(Happening::Moved, "an operator asked for it");
+                Ok(())
+            }
             Operation::PauseAdmission { paused } => {
                 self.pause(paused);
                 Ok(())

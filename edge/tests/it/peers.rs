@@ -193,12 +193,12 @@ async fn a_look_back_crowds_out_nothing_that_is_new() {
     let (one, two, three) =
         (platform.edge(settings()).await, platform.edge(settings()).await, platform.edge(settings()).await);
     knows_of_each_other(&[&one, &two, &three]).await;
-    let ids = [&one, &two, &three].map(|edge| edge.record.id.clone());
+    let ids = [&one, &two, &three].map(|edge| Share::full(edge.record.id.clone()));
     let mut some = (0..10_000).map(|_| platform.session());
     // read by the first, and by the third when the first is gone; held by the second
     let ticket = some.find(|ticket| {
         let partition = ticket.claims.partition;
-        reader_of(partition, &ids) == Some(&ids[0]) && reader_of(partition, &ids[1..]) == Some(&ids[2])
+        reader_of(partition, &ids) == Some(&ids[0].node) && reader_of(partition, &ids[1..]) == Some(&ids[2].node)
     });
     let ticket = ticket.expect("a partition that moves from the first to the third");
     let mut interviewer = platform.interviewer().await;

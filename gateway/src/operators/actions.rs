@@ -20,8 +20,12 @@ use maya_store::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// How long a node may take: a session is given away at the end of a sentence.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The routes of actions.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -131,7 +135,7 @@ impl Target {
     ) -> Result<Json<Taken>, Error> {
         self.audit(state, principal, operation, reason, None).await?;
         let action = serde_json::to_value(operation).expect("an operation is plain data");
-        let answer = match state.peers.act(&self.address, &action).await {
+        let answer = match state.peers.act_within(&self.address, &action, PATIENCE).await {
             Ok(Ok(_)) => return Ok(Json(Taken { node: self.node, action: operation.name() })),
             Ok(Err(ActError::Refused(why))) => refused(why),
             Ok(Err(ActError::Unknown)) => refused("this node does not do that".to_owned()),

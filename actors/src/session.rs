@@ -67,8 +67,6 @@ pub struct SessionArgs {
     pub missed: bool,
     /// Which life of the partition's log positions mean.
     pub incarnation: String,
-    /// All before this place in it is recorded or silence.
-    pub position: Option<u64>,
     /// Shared with its children.
     pub trace: CurrentTrace,
     pub probe: Observed,

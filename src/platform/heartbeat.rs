@@ -79,13 +79,7 @@ impl Heartbeat {
     }
 
     /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
-    pub async fn run(
-        self,
-        reports: Reports,
-        pulse: Option<Pulse>,
-        hung: CancellationToken,
-        stop: CancellationToken,
-    ) {
+    pub async fn run(self, reports: Reports, pulse: Option<Pulse>, hung: CancellationToken, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -124,6 +118,8 @@ mod tests {
     use std::sync::mpsc;
     use tokio::runtime::{Builder, Runtime};
 
+    const NOTHING: Report = Report { load: 0, weight: FULL_WEIGHT, draining: false };
+
     const PATIENCE: Duration = Duration::from_secs(30);
 
     /// A node with a heartbeat, on a runtime of its own, in a registry that others see.
@@ -145,6 +141,7 @@ mod tests {
             state: NodeState::Starting,
             rpc: String::new(),
             load: 0,
+            weight: FULL_WEIGHT,
             started_at: clock.utc(),
         };
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -157,8 +154,8 @@ mod tests {
             }
         });
         let heartbeat = Heartbeat { record, registry: registry.clone() };
-        let (draining, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
-        runtime.spawn(heartbeat.run(Arc::new(|| 0), Some(pulse.clone()), draining, hung.clone(), stop));
+        let (reports, stop) = (Arc::new(|| NOTHING), CancellationToken::new());
+        runtime.spawn(heartbeat.run(reports, Some(pulse.clone()), hung.clone(), stop));
         Node { runtime, registry, pulse, hung }
     }
 

@@ -256,7 +256,6 @@ impl Inner {
         };
         let hints = plan.rubric.iter().map(|entry| entry.skill.clone()).chain([facts.title.clone()]).collect();
         Ok(SessionArgs {
-            position: position.map(|position| position.offset),
             session: placement.session,
             interview: placement.interview,
             tenant: placement.tenant,

@@ -119,10 +119,6 @@ impl SessionState {
         }
     }
 
-    pub(super) fn has_connection(&self) -> bool {
-        self.connection.is_some()
-    }
-
     pub(super) fn working(&self) -> Working {
         self.args.probe.work()
     }

@@ -7,6 +7,7 @@ use super::{
 use crate::support::PATIENCE;
 use maya_actors::{observe::Observer, placement::Placement, pulse::Pulse};
 use maya_protocol::ids::NodeId;
+use maya_protocol::rpc::Peers;
 use maya_providers::{
     llm::LanguageModel,
     plan_follower::PlanFollower,
@@ -195,7 +196,7 @@ async fn a_session_that_holds_its_thread_for_good_costs_the_node_its_lease() {
     parts.observer = Observer::new(parts.node.clone(), parts.clock.clone());
     parts.pulse = Pulse::new(parts.clock.clone());
     let stop = CancellationToken::new();
-    let other = Placement::start(parts, stop.clone()).await.unwrap();
+    let other = Placement::start(parts, Peers::new("s3cret").unwrap(), stop.clone()).await.unwrap();
     nothing_is_lost(&stage).await;
     assert_eq!(other.sessions(), 1);
     stop.cancel();

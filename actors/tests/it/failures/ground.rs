@@ -237,6 +237,9 @@ impl Registry for FaultyRegistry {
     async fn revoked_join(&self, session: SessionId) -> Answer<Option<u32>> {
         self.there()?.revoked_join(session).await
     }
+    async fn age(&self) -> Answer<Duration> {
+        self.there()?.age().await
+    }
     async fn check(&self) -> Answer<()> {
         self.there()?.check().await
     }

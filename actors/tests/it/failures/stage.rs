@@ -16,6 +16,7 @@ use maya_protocol::{
     ids::{ConnectionId, InterviewId, NodeId, SessionId, TenantId},
     interview::Speaker,
     registry::{SharedRegistry, embedded::EmbeddedRegistry},
+    rpc::Peers,
     session::Phase,
     topic::{Channel, Topic},
     tree::ActorView,
@@ -143,7 +144,7 @@ impl Cast {
         if connected {
             stream.store(connect(&parts.registry, session, connection).await, Ordering::SeqCst);
         }
-        let placement = Placement::start(parts.clone(), stop.clone()).await.unwrap();
+        let placement = Placement::start(parts.clone(), Peers::new("s3cret").unwrap(), stop.clone()).await.unwrap();
         Stage {
             ground: self.ground,
             parts,

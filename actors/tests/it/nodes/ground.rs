@@ -6,6 +6,8 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts, Senses},
     placement::{Budget, Placement},
+    pulse::Pulse,
+    session::asides::Asides,
 };
 use maya_protocol::{
     bus::assignment::{Share, reader_of},
@@ -21,6 +23,8 @@ use maya_providers::{
     testing::{EnergyVad, ModemStt, ModemTts, ScriptedEndOfTurn},
 };
 use maya_store::{placements, sessions, turns};
+use parking_lot::Mutex;
+use rand::{SeedableRng, rngs::StdRng};
 use serde_json::json;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -152,6 +156,9 @@ impl Ground {
             registry: self.registry.clone(),
             clock: clock.clone(),
             observer: Observer::new(record.id.clone(), clock.clone()),
+            rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
+            pulse: Pulse::new(clock.clone()),
+            asides: Asides::default(),
             senses: Senses {
                 hears: Arc::new(ModemStt::default()),
                 speaks: Arc::new(ModemTts::default().with_ms_per_char(8)),

@@ -118,6 +118,9 @@ impl Handler for CommandHandler {
         if self.placement.command(session, command.clone()) {
             return Ok(());
         }
+        if self.placement.is_starting(session) {
+            return Err(HandleError::Retry("the session is being started".to_owned()));
+        }
         let away =
             |error: &dyn std::fmt::Display| HandleError::Retry(format!("the session's owner does not answer: {error}"));
         let owner = self.parts.registry.owner(session).await.map_err(|error| away(&error))?;

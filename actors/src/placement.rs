@@ -200,6 +200,11 @@ impl Placement {
         self.inner.live(session).is_some_and(tell)
     }
 
+    /// Whether a session is just being started here: it can be told in a moment, and must not be ended beside itself.
+    pub fn is_starting(&self, session: SessionId) -> bool {
+        matches!(self.inner.here.get(&session).as_deref(), Some(Here::Starting(_)))
+    }
+
     /// Ends a session that lives nowhere, so that nobody can join it any more; `false` if it lives elsewhere.
     pub async fn end_unowned(
         &self,

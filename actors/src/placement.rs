@@ -80,6 +80,8 @@ struct Starting {
     /// The place that the node's reader had reached before those, where it reads the partition.
     reached: Option<u64>,
     pinned: bool,
+    /// Its recorded owner said that it does not live there: it is nobody's, though that node lives.
+    free: bool,
 }
 
 /// The sessions of a node.

@@ -61,7 +61,7 @@ await run(async () => {
   await shot(page, 'wide-dashboard-4-confirm');
   await by(page, 'confirm-yes').click();
   await eventually('the page says that it is done', async () => (await by(page, 'announce').innerText()).includes('done'));
-  await eventually('the session is there again, its epoch higher', async () => (await page.evaluate((wanted) => window.__dashboard.rows.find(({ item }) => item.session?.interviewId === wanted)?.item.session.epoch, id)) > 1, 90_000);
+  await eventually('the session is there again, its epoch higher', async () => (await page.evaluate((wanted) => window.__dashboard.rows.find(({ item }) => item.session?.interviewId === wanted)?.item.session.epoch, id)) > 1, 20_000);
   await eventually('the history has it', async () => /restarted/.test(await by(page, 'history').innerText()), 15_000);
   await eventually('the audit log has who and why', async () => (await audit(id)).some(({ action, detail }) => action === 'operator.restart_actor' && detail.reason.includes('comes back')));
   await until('Maya to be there again', async () => ['GREETING', 'SPEAKING', 'LISTENING'].includes(await state(interview)), 30_000);
@@ -74,6 +74,6 @@ await run(async () => {
   await shot(page, 'narrow-dashboard-3-session');
   await noSidewaysScroll(page, 'dashboard');
   await cancel(id);
-  await eventually('the ended session leaves the tree', async () => !(await rows(page)).some((row) => row.interview === id), 90_000);
+  await eventually('the ended session leaves the tree', async () => !(await rows(page)).some((row) => row.interview === id), 20_000);
   await contrast(page, 'the dashboard, dark');
 }, close);

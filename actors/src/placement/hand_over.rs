@@ -140,7 +140,8 @@ impl Inner {
                 return;
             }
             metrics::counter!("maya_sessions_handed_over_total").increment(1);
-            if this.expect(session, Starting { partition, ..Starting::default() }) {
+            let free = given == Given::NotHere;
+            if this.expect(session, Starting { partition, free, ..Starting::default() }) {
                 this.begin(session).await;
             }
         });

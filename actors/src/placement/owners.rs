@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// A node's record lives 1.5 s; a registry that is younger than this may not have heard of it yet.
-const YOUNG: Duration = Duration::from_secs(3);
+pub(super) const YOUNG: Duration = Duration::from_secs(3);
 /// How long a node may take to answer whether it is there.
 const ANSWERS: Duration = Duration::from_millis(400);
 

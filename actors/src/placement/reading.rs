@@ -1,6 +1,6 @@
 //! The partitions that this node reads: what the node list gives it, and what its own sessions still need.
 
-use super::{AUDIO, Here, Inner, found};
+use super::{AUDIO, Here, Inner, found, owners::YOUNG};
 use maya_protocol::{
     bus::{
         BusError, PartitionReader, StartAt,
@@ -82,6 +82,11 @@ impl Reading {
         // while the registry is away the last assignment stands
         let Ok(nodes) = inner.parts.registry.nodes().await else { return Ok(false) };
         inner.owners.saw(&nodes);
+        // one that was emptied hears of the nodes one by one: until all have beaten again the last assignment stands
+        let young = inner.parts.registry.age().await.is_ok_and(|age| age < YOUNG);
+        if young && !self.assigned.is_empty() {
+            return Ok(false);
+        }
         let mut shares = shares(&nodes);
         if shares.is_empty() {
             // before this node's own record is there

@@ -40,7 +40,7 @@ impl Inner {
         }
         let (partition, trace) = (message.partition, message.trace.map(TraceContext::child));
         let waiting = vec![(message, offset)];
-        if self.expect(session, Starting { partition, waiting, reached: Some(offset), pinned: false }) {
+        if self.expect(session, Starting { partition, waiting, reached: Some(offset), ..Starting::default() }) {
             let this = self.clone();
             self.tasks.spawn(trace::within(trace, async move { this.begin(session).await }));
         }

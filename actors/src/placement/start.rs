@@ -117,7 +117,9 @@ impl Inner {
         match placement.state {
             PlacementState::Ended => return Err(NotHere::Over),
             PlacementState::Ready => self.may_begin(&placement, joined, socket.as_ref()).await?,
-            PlacementState::Live if self.owners.owner(placement.owner.as_ref()).await != Owner::Nobody => {
+            PlacementState::Live
+                if !self.is_free(session) && self.owners.owner(placement.owner.as_ref()).await != Owner::Nobody =>
+            {
                 return Err(NotHere::Owned);
             }
             PlacementState::Live => {}
@@ -165,6 +167,11 @@ impl Inner {
             self.read_apart(session, &live, ear.from);
         }
         Ok(live)
+    }
+
+    /// Whether its recorded owner said that it does not live there.
+    fn is_free(&self, session: SessionId) -> bool {
+        matches!(self.here.get(&session).as_deref(), Some(Here::Starting(Starting { free: true, .. })))
     }
 
     /// Whether a session that was never joined may begin here now.

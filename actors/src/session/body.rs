@@ -22,7 +22,8 @@ use maya_providers::{llm::Task, tts::Emotion};
 use maya_store::{fenced::Owner, placements::LogPosition};
 use ractor::{ActorRef, RpcReplyPort};
 use std::sync::Arc;
-use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a session's actor holds.
 pub struct SessionState {
@@ -47,7 +48,7 @@ pub struct SessionState {
     pub(super) safe: Option<u64>,
     pub(super) tick: u64,
     /// The clock set for the machine's next deadline.
-    pub(super) timer: Option<JoinHandle<()>>,
+    pub(super) timer: Option<AbortOnDropHandle<()>>,
     pub(super) live_version: u64,
     pub(super) maya_talks: bool,
     /// The thought that is being worded, while no sentence of it is out.

@@ -24,6 +24,7 @@ use maya_providers::llm::{InterviewFacts, Task};
 use maya_store::placements::Said;
 use ractor::{Actor, ActorRef};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long the registry keeps what it is told of a session.
 const KEPT: Duration = Duration::from_secs(2 * 3600);
@@ -52,17 +53,17 @@ impl SessionState {
     /// Sets the clock for the machine's next deadline; the one set before is stopped, and stale if it rang already.
     pub(super) fn arm(&mut self, myself: &ActorRef<SessionMessage>) {
         self.tick += 1;
-        if let Some(timer) = self.timer.take() {
-            timer.abort();
-        }
+        self.timer = None;
         let Some(deadline) = self.machine.deadline() else { return };
         let (number, myself, probe) = (self.tick, myself.clone(), self.args.probe.clone());
         let wait = deadline.saturating_duration_since(self.args.parts.clock.now()).max(Duration::from_millis(5));
-        self.timer = Some(tokio::spawn(async move {
+        let timer = tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             // the session may have ended meanwhile
             let _ = probe.cast(&myself, SessionMessage::Tick(number));
-        }));
+        });
+        // it goes with the session: until it rang it would keep a session that is gone in the tree
+        self.timer = Some(AbortOnDropHandle::new(timer));
     }
 
     pub(super) fn is_due(&self, number: u64) -> bool {

@@ -1,8 +1,8 @@
 //! Which node owns a session: its partition nominates, the placement row's epoch decides, the registry is told.
 //!
-//! The node reads the partitions that the node list gives it ([`reading`]), hands each message to its session
-//! ([`receive`]), and starts a session when its candidate joins or its owner is lost ([`start`], [`found`]). A session
-//! that lives on another node is asked for ([`hand_over`]).
+//! The node reads the partitions that the node list gives it (`reading`), hands each message to its session
+//! (`receive`), and starts a session when its candidate joins or its owner is lost (`start`, `found`). A session
+//! that lives on another node is asked for (`hand_over`).
 
 mod admission;
 mod catch_up;

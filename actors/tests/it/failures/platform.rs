@@ -142,13 +142,16 @@ async fn a_node_that_runs_out_of_memory_is_replaced() {
     assert!(died.signal().is_some(), "it did not die of memory: {died:?}");
     // another node, which knows of the session from the database alone
     let stage = cast.find().await;
-    stage.hears("Question one?").await;
+    // whose log has nothing of the other's: she puts her question again, or asks for what she missed
+    stage.hears("?").await;
     stage.listening(1).await;
     assert_eq!(stage.shown().session.unwrap().epoch.0, 2);
     stage.forget();
     stage.answer("I am still here.").await;
     assert!(stage.heard().last().is_some_and(|line| line == "Question two?"), "{:?}", stage.heard());
-    assert_eq!(stage.kept().await[..2], ["maya: Hello. Question one?", "candidate: I am still here."]);
+    let kept = stage.kept().await;
+    assert_eq!(kept[0], "maya: Hello. Question one?");
+    assert_eq!(kept.iter().filter(|line| *line == "candidate: I am still here.").count(), 1, "{kept:?}");
 }
 
 async fn run_out_of_memory(url: String) {

@@ -181,6 +181,10 @@ impl SessionState {
                 let played = Input::Played { turn: *turn_id, sentence: *sentence, ms: *played_ms };
                 self.step(myself, played).await;
             }
+            CandidateBody::Written { turn_id, sentence, again } if current => {
+                let written = Input::Written { turn: *turn_id, sentence: *sentence as usize, again: *again };
+                self.step(myself, written).await;
+            }
             CandidateBody::AudioStart { .. }
             | CandidateBody::Audio { .. }
             | CandidateBody::AudioEnd

@@ -10,12 +10,13 @@ mod talk;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod written;
 
 use super::{
     agenda::{Agenda, Move},
     asides::Aside,
     sentences::Sentence,
-    state::Doing,
+    state::{Doing, Talk},
 };
 use chrono::{DateTime, Utc};
 use maya_protocol::{
@@ -106,6 +107,8 @@ pub enum Input {
     AsideSaid { ms: u64 },
     /// The client has heard that much of a sentence.
     Played { turn: TurnId, sentence: u32, ms: u64 },
+    /// The edge has written all of a sentence; `again`: it had before, and dropped this repetition.
+    Written { turn: TurnId, sentence: usize, again: bool },
     /// A person called it off.
     Cancel,
     /// Its time is past.
@@ -176,6 +179,8 @@ pub struct Machine {
     agenda: Agenda,
     opening: Vec<Sentence>,
     doing: Doing,
+    /// Maya's last turn, as long as not all of it is known to be written, and nothing was said since.
+    cut: Option<Talk>,
     connected: bool,
     started: bool,
     /// The candidate is making a sound like speech.
@@ -221,6 +226,7 @@ impl Machine {
             settings,
             opening,
             doing: Doing::Waiting,
+            cut: None,
             connected: false,
             started: false,
             speaking: false,

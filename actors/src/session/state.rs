@@ -3,7 +3,10 @@
 use super::{agenda::Move, sentences::Sentence};
 use maya_protocol::{ids::TurnId, session::Phase};
 use maya_providers::llm::{CloseReason, Task};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 /// How far ahead of the candidate's ear audio is let go: enough to bridge a hiccup, little enough that a barge-in
 /// leaves few recorded words unheard.
@@ -87,6 +90,8 @@ pub struct Talk {
     pub marked: Option<(u32, u64)>,
     /// The turn's final frame has left.
     pub closed: bool,
+    /// Sentences that the candidate's edge has written to the end.
+    pub written: BTreeSet<usize>,
 }
 
 /// One sentence on its way to the candidate's ear.
@@ -130,6 +135,7 @@ impl Talk {
             heard_at: None,
             marked: None,
             closed: false,
+            written: BTreeSet::new(),
         }
     }
     /// Whether every sentence was let go and no other will come.

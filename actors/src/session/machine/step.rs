@@ -99,6 +99,7 @@ impl Machine {
                 }
                 self.settle(now, &mut effects);
             }
+            Input::Written { turn, sentence, again } => self.written(turn, sentence, again, now, &mut effects),
             Input::Cancel => self.end(Outcome::Cancelled, "cancelled", &mut effects),
             Input::Expire => self.end(Outcome::Expired, "expired", &mut effects),
             Input::End => self.close_politely(now, &mut effects),
@@ -185,6 +186,11 @@ impl Machine {
             Doing::Talking(talk) => self.say_again(talk, now, effects),
             Doing::Thinking { task, .. } => self.think(task, now.instant, effects),
             Doing::Listening { .. } if std::mem::take(&mut self.missed) => self.ask_again(now, effects),
+            Doing::Listening { .. } if self.cut.is_some() => {
+                if let Some(cut) = self.cut.take() {
+                    self.say_again(cut, now, effects);
+                }
+            }
             Doing::Listening { .. } | Doing::Waiting if !self.answer.is_empty() => self.respond(now, effects),
             Doing::Listening { encouraged, .. } => {
                 self.doing = Doing::Listening { since: now.instant, encouraged, speaking: false };
@@ -205,7 +211,7 @@ impl Machine {
         match &mut before {
             // a reply that is half worded is worded to its end: its question comes last
             Doing::Talking(talk) => {
-                let unheard = talk.first_unheard(now.instant);
+                let unheard = talk.first_to_repeat(now.instant);
                 talk.marked = Some((unheard as u32, 0));
             }
             _ => effects.push(Effect::CancelThought),
@@ -259,6 +265,7 @@ impl Machine {
         }
         self.interrupted(now, effects);
         self.onset(false);
+        self.cut = None;
         let turn_id = self.next_turn;
         self.next_turn = turn_id.next();
         let mut context = self.agenda.context();
@@ -296,6 +303,7 @@ impl Machine {
 
     pub(super) fn think(&mut self, task: Task, now: Instant, effects: &mut Vec<Effect>) {
         self.reply += 1;
+        self.cut = None;
         self.begin_thought(task, false, now, effects);
     }
 

@@ -47,6 +47,7 @@ pub(super) fn recorded(turn: &Turn, said: usize) -> Talk {
         })
         .collect();
     talk.marked = Some((said as u32, 0));
+    talk.written = (0..said).collect();
     talk
 }
 
@@ -62,12 +63,14 @@ impl Machine {
 
     /// Says a turn again from the first sentence that was not heard to its end.
     pub(super) fn say_again(&mut self, mut talk: Talk, now: Now, effects: &mut Vec<Effect>) {
-        let from = talk.first_unheard(now.instant);
+        let from = talk.first_to_repeat(now.instant);
         // of what another owner let go the edge knows better whether it was cut
         if from < talk.sentences.len() && talk.has_begun() && talk.heard_at.is_some() {
             effects.push(Effect::Clear { turn: talk.turn });
         }
         effects.push(Effect::StopVoice);
+        // not on this connection
+        talk.written.retain(|sentence| *sentence < from);
         talk.heard_at = None;
         talk.marked = None;
         talk.closed = false;
@@ -241,11 +244,12 @@ impl Machine {
         if !is_heard(talk, now.instant) {
             return;
         }
-        effects.push(Effect::Heard { turn: talk.turn, sentences: talk.sentences.len() });
+        effects.push(Effect::Heard { turn: talk.turn, sentences: talk.first_unwritten() });
         match talk.why {
             Why::Closing(reason) => self.end(Outcome::Completed, closing_name(reason), effects),
             Why::Greeting | Why::Reply { .. } => {
                 let encouraged = matches!(talk.why, Why::Reply { encourages: true, .. });
+                self.keep_cut();
                 self.doing = Doing::Listening { since: now.instant, encouraged, speaking: self.speaking };
             }
         }

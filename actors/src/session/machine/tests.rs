@@ -63,6 +63,8 @@ struct World {
     /// What need not be said again.
     heard: Option<(TurnId, usize)>,
     left: bool,
+    /// The edge is lost: nothing of what is let go is written.
+    edge_is_lost: bool,
 }
 
 impl World {
@@ -84,6 +86,7 @@ impl World {
             phase: Phase::Waiting,
             heard: None,
             left: false,
+            edge_is_lost: false,
         }
     }
 
@@ -131,6 +134,9 @@ impl World {
                     self.said.push(text);
                     self.coming.push(Input::Released { turn, sentence, ms: 700, done: false });
                     self.coming.push(Input::Released { turn, sentence, ms: 300, done: true });
+                    if !self.edge_is_lost {
+                        self.coming.push(Input::Written { turn, sentence, again: false });
+                    }
                 }
                 Effect::Transcript { utterance, text, is_final: true } => self.acknowledged.push((utterance, text)),
                 Effect::State { phase, .. } => {
@@ -362,6 +368,44 @@ fn a_reply_cut_while_it_is_worded_and_recorded_is_said_to_its_question_afterward
 }
 
 #[test]
+fn what_a_lost_edge_had_not_written_is_said_again_whatever_the_clock_says() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer.");
+    while world.said.len() < 3 {
+        world.arrive(0);
+    }
+    // "I see." is on its way to be written, what follows is not
+    world.edge_is_lost = true;
+    world.until(Phase::Listening);
+    world.said.clear();
+    world.edge_is_lost = false;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["And then?"]);
+    world.said.clear();
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert!(world.said.is_empty(), "it is written now");
+}
+
+#[test]
+fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
+    let mut world = World::new(3);
+    world.edge_is_lost = true;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer.");
+    world.edge_is_lost = false;
+    world.said.clear();
+    world.until(Phase::Listening);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["I see.", "And then?"]);
+}
+
+#[test]
 fn a_mind_that_falls_in_the_middle_of_its_reply_leaves_no_silence_for_ever() {
     let mut world = World::new(3);
     world.put(Input::Joined);
@@ -398,6 +442,31 @@ fn a_rebuilt_session_goes_on_where_it_was() {
     again.utter("Answer 1.");
     again.until(Phase::Listening);
     assert_eq!(again.machine.agenda.context().question, Some(2));
+}
+
+#[test]
+fn a_repetition_that_the_edge_drops_is_not_waited_for() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    let turns = world.recorded.clone();
+    let mut again = World::new(3);
+    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded(&turns, None), again.now);
+    again.recorded = turns;
+    again.put(Input::Joined);
+    let joined = again.now.instant;
+    while again.machine.phase() != Phase::Listening {
+        match again.coming.iter().position(|input| matches!(input, Input::Released { done: false, .. })) {
+            Some(at) => {
+                let Input::Released { turn, sentence, .. } = again.coming.remove(at) else { unreachable!() };
+                again.put(Input::Written { turn, sentence, again: true });
+            }
+            None if again.coming.is_empty() => again.wait(1),
+            None => again.arrive(0),
+        }
+        let waited = again.now.instant.saturating_duration_since(joined);
+        assert!(waited < Duration::from_secs(1), "it waits for what nobody hears");
+    }
 }
 
 #[test]

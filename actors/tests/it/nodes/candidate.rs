@@ -106,6 +106,9 @@ impl Candidate {
                 let played_ms = pcm.len() as u64 / 48 + self.played(turn_id, sentence);
                 self.send(CandidateBody::Played { turn_id, sentence, played_ms }).await;
             }
+            if let AgentBody::Whole { turn_id, sentence, .. } = heard.body {
+                self.send(CandidateBody::Written { turn_id, sentence, again: false }).await;
+            }
             self.heard.push(heard.clone());
             return heard;
         }

@@ -10,7 +10,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use maya_protocol::{
     audio::{CandidateBody, ErrorCode},
-    ids::ConnectionId,
+    ids::{ConnectionId, SessionId},
     registry::SocketRecord,
     session::{LiveState, Phase},
     trace,
@@ -43,6 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
     let (mut read_half, write_half) = tokio::io::split(socket.into_inner());
     let mut writer = tokio::spawn(trace::carry(writer::run(shared.clone(), connection.clone(), write_half)));
     let reason = if admitted.live.as_ref().is_some_and(|live| live.phase == Phase::Ended) {
+        connection.error(ErrorCode::SessionEnded, "the interview is over", false);
         say_ended(&connection);
         reader::drain(&mut read_half).await;
         part(&mut writer).await;
@@ -105,7 +106,7 @@ async fn register(shared: &Arc<Shared>, admitted: &Admitted) -> (u64, Connection
     (shared.clock.utc().timestamp_millis().unsigned_abs(), id)
 }
 
-async fn tell_replaced(shared: &Shared, session: maya_protocol::ids::SessionId, old: SocketRecord, generation: u64) {
+async fn tell_replaced(shared: &Shared, session: SessionId, old: SocketRecord, generation: u64) {
     // A lost call costs a third of the record's life: then the other edge sees the newer generation by itself.
     if let Some(address) = shared.nodes.address(&old.edge)
         && let Err(error) = shared.peers.replaced(&address, session, generation).await
@@ -116,7 +117,6 @@ async fn tell_replaced(shared: &Shared, session: maya_protocol::ids::SessionId, 
 
 /// The interview is over: says so as an interviewer would, without bothering one.
 fn say_ended(connection: &Connection) {
-    connection.error(ErrorCode::SessionEnded, "the interview is over", false);
     let session_id = connection.session;
     connection.say(&Down::State { session_id, state: Phase::Ended, reason: None, remaining_seconds: 0 });
     connection.outbox.close(1000, "the interview is over");
@@ -141,7 +141,7 @@ async fn watch(
     refresh.reset();
     let waiting = tokio::time::sleep(settings.waiting_after);
     tokio::pin!(waiting);
-    let mut waited = false;
+    let (mut waited, mut seen_over) = (false, false);
     loop {
         tokio::select! {
             ended = &mut *reader => {
@@ -184,9 +184,20 @@ async fn watch(
                     Ok(false) => connection.replace(),
                     Err(error) => tracing::debug!(%error, "could not refresh a socket's record"),
                 }
+                // its last words may have been lost on their way; seen twice, they were
+                let over = is_over(shared, session).await;
+                if over && seen_over {
+                    say_ended(connection);
+                }
+                seen_over = over;
             }
         }
     }
+}
+
+/// Whether the interviewer has said that the session is over.
+async fn is_over(shared: &Shared, session: SessionId) -> bool {
+    matches!(shared.registry.live(session).await, Ok(Some(LiveState { phase: Phase::Ended, .. })))
 }
 
 /// Interview time left, as far as an edge can know.

@@ -92,6 +92,20 @@ async fn a_session_that_is_over_is_told_without_an_interviewer() {
     assert_eq!(client.closed().await, 1000);
 }
 
+#[tokio::test]
+async fn a_session_that_ended_unheard_is_told_by_the_edge() {
+    let platform = Platform::new().await;
+    let edge = platform.edge(EdgeSettings { socket_ttl: Duration::from_millis(300), ..quick() }).await;
+    let mut interviewer = platform.interviewer().await;
+    let ticket = platform.session();
+    let mut client = ticket.open(&edge).await;
+    interviewer.joined(&ticket).await;
+    // what it said on the way was lost with the bus
+    live(&platform, ticket.session(), Phase::Ended).await;
+    assert_eq!(client.next_of("STATE").await["state"], "ENDED");
+    assert_eq!(client.closed().await, 1000);
+}
+
 pub async fn live(platform: &Platform, session: SessionId, phase: Phase) {
     let live = LiveState { phase, remaining_seconds: 77, last_activity_at: SystemClock.utc(), turns: 0, version: 1 };
     platform.registry.put_live(session, Epoch(1), &live, Duration::from_secs(60)).await.unwrap();

@@ -192,8 +192,9 @@ pub struct Machine {
     reply: u32,
     /// Words waiting for their record, to be acknowledged by it.
     unrecorded: Vec<(TurnId, String)>,
-    /// Words that were recorded before a rebuild, and may never have been acknowledged.
-    unacknowledged: Vec<(TurnId, String)>,
+    /// The candidate's last words that are recorded: acknowledged again at each join, for the first time may not have
+    /// reached them.
+    last_words: Vec<(TurnId, String)>,
     used: Duration,
     counted_to: Option<Instant>,
     phase_told: Option<Phase>,
@@ -235,7 +236,7 @@ impl Machine {
             thought: 0,
             reply: 0,
             unrecorded: Vec::new(),
-            unacknowledged: Vec::new(),
+            last_words: Vec::new(),
             used: Duration::ZERO,
             counted_to: None,
             phase_told: None,
@@ -266,7 +267,7 @@ impl Machine {
         let mut answer: Vec<_> = turns.iter().rev().take_while(|turn| turn.speaker == Speaker::Candidate).collect();
         answer.reverse();
         machine.answer = answer.iter().map(|turn| turn.text.clone()).collect();
-        machine.unacknowledged = answer.into_iter().map(|turn| (turn.turn_id, turn.text.clone())).collect();
+        machine.last_words = last_words(turns);
         machine.missed = missed;
         let said = said.filter(|(turn, _)| *turn == last.turn_id).map_or(0, |(_, sentences)| sentences);
         let all_said = said >= last.context.sentences.len() && !last.context.closing;
@@ -309,4 +310,15 @@ impl Machine {
     fn used_at(&self, now: Instant) -> Duration {
         self.used + self.counted_to.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
+}
+
+/// What the candidate said last, whether Maya has replied to it or not.
+fn last_words(turns: &[Turn]) -> Vec<(TurnId, String)> {
+    let replied = turns.iter().rev().skip_while(|turn| turn.speaker == Speaker::Maya);
+    let mut words: Vec<_> = replied
+        .take_while(|turn| turn.speaker == Speaker::Candidate)
+        .map(|turn| (turn.turn_id, turn.text.clone()))
+        .collect();
+    words.reverse();
+    words
 }

@@ -27,10 +27,11 @@ fn without_the_fence_an_utterance_is_recorded_twice() {
     without(|rules| rules.fence = false, 1, 1, faults, &[RECORDED_ONCE]);
 }
 
+/// Any message of a new owner's shuts the former one out; the marker does not depend on there being something to say.
 #[test]
 fn without_the_marker_a_former_owner_is_heard_until_the_new_one_speaks() {
     let faults = Faults { pauses: 1, ..NONE };
-    without(|rules| rules.marker = false, 1, 1, faults, &[ONE_VOICE]);
+    without(|rules| (rules.marker, rules.acknowledge_again) = (false, false), 1, 1, faults, &[ONE_VOICE]);
 }
 
 #[test]
@@ -136,6 +137,13 @@ fn a_hand_over_at_the_next_sentence_loses_the_rest_of_the_reply() {
 fn words_of_an_older_connection_would_be_lost_with_their_node() {
     let faults = Faults { crashes: 1, edge_crashes: 1, ..NONE };
     without(|rules| rules.hear_older_connections = false, 1, 1, faults, &[POSITION, GOES_ON]);
+}
+
+/// The first `TRANSCRIPT` may have gone with the node that recorded it, or with an edge.
+#[test]
+fn words_would_stay_unacknowledged_though_they_are_recorded() {
+    let faults = Faults { crashes: 1, ..NONE };
+    without(|rules| rules.acknowledge_again = false, 1, 1, faults, &[GOES_ON]);
 }
 
 #[test]

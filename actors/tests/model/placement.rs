@@ -128,6 +128,10 @@ impl World {
             Turn::Candidate(utterance) => Talk::new(utterance, sentences),
             Turn::Maya(reply, recorded) => Talk { worded: recorded, recorded, ..Talk::new(reply, recorded) },
         });
+        let words = self.turns.iter().rev().find_map(|turn| match turn {
+            Turn::Candidate(utterance) => Some(*utterance),
+            Turn::Maya(..) => None,
+        });
         self.nodes[at as usize].session = Some(Session {
             epoch: claimed.epoch,
             connection: None,
@@ -136,6 +140,7 @@ impl World {
             safe: position,
             journal: VecDeque::new(),
             receipt: None,
+            words,
             talk,
             releasing: None,
         });

@@ -52,7 +52,7 @@ pub fn all() -> Vec<Property<Exploration>> {
     all.into_iter().map(|(name, holds)| Property::always(name, holds)).collect()
 }
 
-/// All was said, recorded, and answered; with a session, the half of a reply that was not recorded yet may be lost.
+/// All was said, recorded, acknowledged, and answered; with a session, the half of a reply that was not recorded yet may be lost.
 fn is_done(model: &Exploration, world: &World) -> bool {
     let candidate = &world.candidate;
     let reply = model.utterances;
@@ -63,6 +63,7 @@ fn is_done(model: &Exploration, world: &World) -> bool {
     };
     candidate.edge.is_some()
         && candidate.said == model.utterances
+        && candidate.acknowledged == model.utterances
         && (1..=model.utterances).all(|utterance| world.recorded(utterance) == 1)
         && sentences > 0
         && (0..sentences).all(is_heard)

@@ -41,6 +41,8 @@ pub struct Rules {
     pub hand_over_whole_replies: bool,
     /// A rebuilt session hears the audio of older connections that stands behind its position.
     pub hear_older_connections: bool,
+    /// The candidate's last words are acknowledged again to each connection that joins.
+    pub acknowledge_again: bool,
     /// While a session knows no connection, it looks for one in the registry.
     pub look_for_socket: bool,
     /// The edge tells which sentences it has wholly written.
@@ -69,6 +71,7 @@ impl Rules {
             find_higher_epochs: true,
             hand_over_whole_replies: true,
             hear_older_connections: true,
+            acknowledge_again: true,
             look_for_socket: true,
             report_written: true,
         }

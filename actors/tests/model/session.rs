@@ -38,6 +38,9 @@ impl World {
         if rules.marker {
             self.send(at, AgentBody::TakeOver);
         }
+        if let Some(utterance) = self.session(at).words.filter(|_| rules.acknowledge_again) {
+            self.send(at, AgentBody::Transcript(utterance));
+        }
     }
 
     pub fn may_find_socket(&self, rules: &Rules, at: Place) -> bool {
@@ -163,6 +166,7 @@ impl World {
         let utterance = self.session(at).receipt.take().expect("it was written");
         self.send(at, AgentBody::Transcript(utterance));
         let session = self.session(at);
+        session.words = Some(utterance);
         let more = session.journal.iter().any(|entry| matches!(entry, Entry::Turn(Turn::Candidate(_), _)));
         if !more && session.releasing.is_none() {
             session.talk = Some(Talk::new(utterance, sentences));

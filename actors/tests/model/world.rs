@@ -113,6 +113,8 @@ pub struct Session {
     pub journal: VecDeque<Entry>,
     /// An utterance that is in the database, its `TRANSCRIPT` not sent.
     pub receipt: Option<u8>,
+    /// The last utterance that is in the database, as far as the session knows.
+    pub words: Option<u8>,
     pub talk: Option<Talk>,
     /// Asked to hand over, and by whom.
     pub releasing: Option<Place>,

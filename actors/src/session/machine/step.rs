@@ -164,8 +164,8 @@ impl Machine {
         self.speaking = false;
         self.counted_to.get_or_insert(now.instant);
         self.phase_told = None;
-        let words = self.unacknowledged.drain(..);
-        effects.extend(words.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));
+        let again = self.last_words.iter().cloned();
+        effects.extend(again.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));
         if !self.started {
             self.started = true;
             effects.push(Effect::Changed { change: SessionChange::Started, reason: None });
@@ -329,6 +329,10 @@ impl Machine {
     fn acknowledge(&mut self, turn: TurnId, effects: &mut Vec<Effect>) {
         if let Some(at) = self.unrecorded.iter().position(|(id, _)| *id == turn) {
             let (utterance, text) = self.unrecorded.remove(at);
+            if self.last_words.last().is_some_and(|(last, _)| last.next() != utterance) {
+                self.last_words.clear();
+            }
+            self.last_words.push((utterance, text.clone()));
             effects.push(Effect::Transcript { utterance, text, is_final: true });
         }
     }

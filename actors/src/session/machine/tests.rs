@@ -138,7 +138,12 @@ impl World {
                         self.coming.push(Input::Written { turn, sentence, again: false });
                     }
                 }
-                Effect::Transcript { utterance, text, is_final: true } => self.acknowledged.push((utterance, text)),
+                Effect::Transcript { utterance, text, is_final: true } => {
+                    // again at each join
+                    if !self.acknowledged.contains(&(utterance, text.clone())) {
+                        self.acknowledged.push((utterance, text));
+                    }
+                }
                 Effect::State { phase, .. } => {
                     assert!(phase == Phase::Ended || self.completed.is_none());
                     self.phase = phase;
@@ -442,6 +447,24 @@ fn a_rebuilt_session_goes_on_where_it_was() {
     again.utter("Answer 1.");
     again.until(Phase::Listening);
     assert_eq!(again.machine.agenda.context().question, Some(2));
+}
+
+#[test]
+fn what_was_recorded_and_perhaps_not_acknowledged_is_acknowledged_by_the_next_owner() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("First.");
+    world.until(Phase::Listening);
+    world.utter("Second.");
+    world.until(Phase::Listening);
+    assert_eq!(world.recorded.last().map(|turn| turn.speaker), Some(Speaker::Maya), "she has replied");
+    let mut next = World::new(3);
+    let turns = recorded(&world.recorded, None);
+    next.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), turns, next.now);
+    next.recorded = world.recorded.clone();
+    next.put(Input::Joined);
+    assert_eq!(next.acknowledged, world.acknowledged[1..]);
 }
 
 #[test]

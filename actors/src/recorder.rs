@@ -105,30 +105,27 @@ impl Recorder {
 
     /// Records until told to stop. What is not yet an object by then is read again by whoever comes next.
     pub async fn run(self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            let membership = async {
-                match self.bus.join(GROUP, &[Channel::Main(Topic::CandidateVideo)]).await {
-                    Ok(mut group) => {
-                        if let Err(error) = self.record(group.as_mut()).await {
-                            tracing::warn!(error = %error, "the recorder begins anew");
-                        }
+        let video = [Channel::Main(Topic::CandidateVideo)];
+        while let Some(joined) = stop.run_until_cancelled(self.bus.join(GROUP, &video)).await {
+            match joined {
+                Ok(mut group) => {
+                    if let Err(error) = self.record(group.as_mut(), &stop).await {
+                        tracing::warn!(error = %error, "the recorder begins anew");
                     }
-                    Err(error) => tracing::warn!(error = %error, "the recorder cannot join its group"),
                 }
-                tokio::time::sleep(PAUSE).await;
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = membership => {}
+                Err(error) => tracing::warn!(error = %error, "the recorder cannot join its group"),
             }
+            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
     }
 
-    async fn record(&self, group: &mut dyn GroupConsumer) -> Result<(), BusError> {
+    async fn record(&self, group: &mut dyn GroupConsumer, stop: &CancellationToken) -> Result<(), BusError> {
         let mut membership = Membership::default();
         let mut ticks = tokio::time::interval((self.settings.idle / 4).max(Duration::from_millis(10)));
         loop {
             tokio::select! {
+                // only waiting is broken off, never a piece half written down
+                () = stop.cancelled() => return Ok(()),
                 delivery = group.next() => self.take(&mut membership, delivery?).await,
                 _ = ticks.tick() => self.end_idle(&mut membership).await,
             }

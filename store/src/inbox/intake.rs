@@ -39,28 +39,23 @@ impl Intake {
         Self { store, bus, consumer, topics, wake }
     }
 
-    /// Takes in until told to stop.
+    /// Takes in until told to stop. Only waiting is broken off: a transaction that is dropped while it commits is
+    /// rolled back after it was committed, which the database answers with a warning.
     pub async fn run(self, stop: CancellationToken) {
         let channels: Vec<Channel> = self.topics.iter().map(|&topic| topic.into()).collect();
-        while !stop.is_cancelled() {
-            let pass = async {
-                match self.bus.join(self.consumer, &channels).await {
-                    Ok(mut group) => self.take_all(group.as_mut()).await,
-                    Err(error) => tracing::warn!(consumer = self.consumer, error = %error, "cannot join the group"),
-                }
-                tokio::time::sleep(PAUSE).await;
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = pass => {}
+        while let Some(joined) = stop.run_until_cancelled(self.bus.join(self.consumer, &channels)).await {
+            match joined {
+                Ok(mut group) => self.take_all(group.as_mut(), &stop).await,
+                Err(error) => tracing::warn!(consumer = self.consumer, error = %error, "cannot join the group"),
             }
+            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
     }
 
-    /// Takes in until something fails; what was not committed is delivered again.
-    async fn take_all(&self, group: &mut dyn GroupConsumer) {
-        loop {
-            let delivery = match group.next().await {
+    /// Takes in until told to stop, or something fails; what was not committed is delivered again.
+    async fn take_all(&self, group: &mut dyn GroupConsumer, stop: &CancellationToken) {
+        while let Some(next) = stop.run_until_cancelled(group.next()).await {
+            let delivery = match next {
                 Ok(delivery) => delivery,
                 Err(error) => return tracing::warn!(consumer = self.consumer, error = %error, "cannot read the bus"),
             };

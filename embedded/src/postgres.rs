@@ -155,7 +155,8 @@ async fn shut_down(home: &Home, running: &Running, mut child: Option<Child>) -> 
             if let Some(child) = &mut child {
                 let _ = child.try_wait();
             }
-            if home.running().is_none_or(|now| now.pid != running.pid) {
+            // its pid file goes a moment before it does
+            if !home.is_at_work(running.pid) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -45,7 +45,8 @@ fn parse(text: &str) -> Option<Running> {
     Some(Running { pid, port, ready })
 }
 
-fn works_in(pid: u32, data: &Path) -> bool {
+/// Whether that process is there and works in this folder; one that has ended and is not reaped does not.
+pub(super) fn works_in(pid: u32, data: &Path) -> bool {
     let (Ok(cwd), Ok(data)) = (fs::metadata(format!("/proc/{pid}/cwd")), fs::metadata(data)) else { return false };
     (cwd.dev(), cwd.ino()) == (data.dev(), data.ino())
 }

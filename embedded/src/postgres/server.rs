@@ -75,6 +75,11 @@ impl Home {
         pidfile::running(&self.path("data"))
     }
 
+    /// Whether that process is there and works in this folder.
+    pub(super) fn is_at_work(&self, pid: u32) -> bool {
+        pidfile::works_in(pid, &self.path("data"))
+    }
+
     /// The superuser's URL.
     pub(super) fn url(&self, running: &Running) -> Result<String, PostgresError> {
         let path = self.path("password");

@@ -10,6 +10,7 @@ mod load;
 mod minilm;
 mod moonshine;
 mod piper;
+mod processors;
 mod resample;
 mod runtime;
 mod silero;
@@ -17,6 +18,7 @@ mod smart_turn;
 mod speech;
 mod text;
 mod voice_choice;
+mod voices;
 mod worker;
 
 pub use kokoro::{Kokoro, KokoroVoice};
@@ -24,12 +26,12 @@ pub use llm::{LlmOptions, LocalLlm};
 pub use load::{LocalOptions, LocalSenses, MissingSense, ModelPaths, Sense};
 pub use minilm::MiniLm;
 pub use moonshine::Moonshine;
-pub use piper::Piper;
+pub use piper::{Piper, PiperVoice};
 pub use runtime::Runtime;
 pub use silero::Silero;
 pub use smart_turn::SmartTurn;
 pub use text::Phonemizer;
-pub use voice_choice::{VoiceChoice, measure};
+pub use voice_choice::{KEEPS_UP, Measured, VoiceChoice, measure};
 
 use crate::ProviderError;
 

@@ -4,7 +4,7 @@ use crate::harness::*;
 use futures::StreamExt as _;
 use maya_protocol::clock::{self, SharedClock};
 use maya_providers::{
-    local::{LocalOptions, LocalSenses, ModelPaths, VoiceChoice},
+    local::{LocalOptions, LocalSenses, ModelPaths, Sense, VoiceChoice},
     testing::wer::wer,
     tts::{Emotion, SynthesisRequest, TextToSpeech},
 };
@@ -103,7 +103,7 @@ async fn voice() -> Arc<dyn TextToSpeech> {
         let wanted = ["onnxruntime", "piper"].contains(&part);
         wanted.then(|| part.parse().ok().and_then(|part| cache.present(part))).flatten()
     });
-    let options = LocalOptions { voice: VoiceChoice::Piper, ..LocalOptions::default() };
+    let options = LocalOptions { wanted: vec![Sense::MayaVoice], voice: VoiceChoice::Piper, ..LocalOptions::default() };
     LocalSenses::load(paths, options, clock::system())
         .await
         .maya_voice

@@ -19,29 +19,31 @@ const PROVIDER: &str = "kokoro";
 /// Numbers in one style; a voice file has one style for each length of the phonemes.
 const STYLE: usize = 256;
 
+/// More threads than this do not help.
+const MOST_THREADS: usize = 4;
+
 /// The model. Its voices share it.
 pub struct Kokoro {
     worker: Arc<Worker<Model>>,
-    phonemizer: Arc<Phonemizer>,
-    clock: SharedClock,
 }
 
 impl Kokoro {
     /// Loads the model (`kokoro-v1.0.int8.onnx`) and its vocabulary (`vocab.json`).
-    pub fn load(
-        runtime: &Runtime,
-        model: &Path,
-        vocabulary: &Path,
-        phonemizer: Arc<Phonemizer>,
-        clock: SharedClock,
-    ) -> Result<Self, ProviderError> {
-        let session = runtime.session(PROVIDER, model)?;
+    pub fn load(runtime: &Runtime, model: &Path, vocabulary: &Path) -> Result<Self, ProviderError> {
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
+        let session = runtime.session_on(threads, PROVIDER, model)?;
         let worker = Worker::start(PROVIDER, 64, vec![Model { session, vocabulary: read_vocabulary(vocabulary)? }])?;
-        Ok(Self { worker: Arc::new(worker), phonemizer, clock })
+        Ok(Self { worker: Arc::new(worker) })
     }
 
     /// One of its voices (`af_heart`, `am_michael`, …) from the folder of `.bin` files.
-    pub fn voice(&self, voices: &Path, name: &str) -> Result<KokoroVoice, ProviderError> {
+    pub fn voice(
+        &self,
+        voices: &Path,
+        name: &str,
+        phonemizer: Arc<Phonemizer>,
+        clock: SharedClock,
+    ) -> Result<KokoroVoice, ProviderError> {
         let file = voices.join(format!("{name}.bin"));
         check_readable(PROVIDER, &file)?;
         let bytes = std::fs::read(&file).map_err(|e| ProviderError::fatal(PROVIDER, e))?;
@@ -49,13 +51,7 @@ impl Kokoro {
         if styles.len() < STYLE || bytes.len() % (STYLE * 4) != 0 || styles.iter().any(|s| !s.is_finite()) {
             return Err(ProviderError::fatal(PROVIDER, format!("{} is no voice", file.display())));
         }
-        let speaker = Speaker {
-            worker: self.worker.clone(),
-            voice: styles,
-            phonemizer: self.phonemizer.clone(),
-            epoch: self.clock.now(),
-            clock: self.clock.clone(),
-        };
+        let speaker = Speaker { worker: self.worker.clone(), voice: styles, phonemizer, epoch: clock.now(), clock };
         Ok(KokoroVoice { name: format!("kokoro/{name}"), speaker })
     }
 }

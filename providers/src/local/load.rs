@@ -1,8 +1,9 @@
-//! Loads all senses at once, each on its own thread, and says which are missing and what to do.
+//! Loads the senses that are wanted, each on a thread of its own, and says which are missing and what to do.
 
 use super::{
-    Kokoro, MiniLm, Moonshine, Phonemizer, Piper, Runtime, Silero, SmartTurn,
-    voice_choice::{KEEPS_UP, VoiceChoice, measure},
+    MiniLm, Moonshine, Runtime, Silero, SmartTurn,
+    voice_choice::{Measured, VoiceChoice},
+    voices::Engines,
 };
 use crate::{
     ProviderError,
@@ -58,6 +59,8 @@ impl ModelPaths {
 /// What may be chosen.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
+    /// What is loaded; the others are neither there nor missing.
+    pub wanted: Vec<Sense>,
     /// Which voice is Maya's.
     pub voice: VoiceChoice,
     /// Maya's voice of Kokoro.
@@ -71,6 +74,7 @@ pub struct LocalOptions {
 impl Default for LocalOptions {
     fn default() -> Self {
         Self {
+            wanted: Sense::ALL.to_vec(),
             voice: VoiceChoice::Auto,
             maya_voice: "af_heart".into(),
             second_voice: "am_michael".into(),
@@ -89,6 +93,19 @@ pub enum Sense {
     Embedding,
     VoiceActivity,
     EndOfTurn,
+}
+
+impl Sense {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Hearing, Self::MayaVoice, Self::SecondVoice, Self::Embedding, Self::VoiceActivity, Self::EndOfTurn];
+}
+
+impl LocalOptions {
+    /// Whether that sense is to be loaded.
+    pub fn wants(&self, sense: Sense) -> bool {
+        self.wanted.contains(&sense)
+    }
 }
 
 /// A sense that could not be had.
@@ -125,72 +142,73 @@ pub struct LocalSenses {
 pub struct LocalReport {
     /// Each sense with its model's name.
     pub names: Vec<(Sense, String)>,
-    /// From start to all loaded, the voices' self-test included.
+    /// From start to all loaded; a measuring of the voices included.
     pub load: Duration,
     /// What the process grew by, in MB.
     pub memory_mb: u64,
-    /// Kokoro's seconds of work a second of speech, if it was measured.
-    pub kokoro_rtf: Option<f64>,
+    /// Kokoro's speed, if it was measured.
+    pub kokoro: Option<Measured>,
 }
 
-type Loaded<T> = Result<T, String>;
+pub(super) type Loaded<T> = Result<T, String>;
 
 impl LocalSenses {
     /// Loads what there is. Never fails: see [`LocalSenses::missing`].
     pub async fn load(paths: ModelPaths, options: LocalOptions, clock: SharedClock) -> Self {
         let started = clock.now();
         let before = resident_mb();
+        let wants = |sense| options.wants(sense);
         let runtime = with(&paths.onnxruntime, "onnxruntime", |file| Runtime::load(file));
-        // Silero first (tens of milliseconds): hearing needs it.
-        let silero = part(&runtime, &paths.silero, "silero", |r, file| Silero::load(r, file)).map(Arc::new);
-        let vad: Option<Arc<dyn VoiceActivity>> = silero.as_ref().ok().map(|s| s.clone() as _);
+        // the voices take longest
+        let engines = Engines::begin(&runtime, &paths, &options, &clock);
+        // Silero takes tens of milliseconds, and hearing needs it
+        let silero = (wants(Sense::VoiceActivity) || wants(Sense::Hearing))
+            .then(|| part(&runtime, &paths.silero, "silero", |r, file| Silero::load(r, file)).map(Arc::new));
+        let vad: Option<Arc<dyn VoiceActivity>> = silero.as_ref().and_then(|s| s.as_ref().ok()).map(|s| s.clone() as _);
 
-        let stt = blocking({
+        let stt = wanted(wants(Sense::Hearing), || {
             let (dir, vad, threads) = (paths.moonshine_dir.clone(), vad.clone(), options.hearing_threads);
-            move || with(&dir, "moonshine", |dir| Moonshine::load(dir, vad, threads))
+            on_a_thread(move || with(&dir, "moonshine", |dir| Moonshine::load(dir, vad, threads)))
         });
-        let minilm = blocking({
+        let minilm = wanted(wants(Sense::Embedding), || {
             let (runtime, model, vocabulary) = (runtime.clone(), paths.minilm_model.clone(), paths.bert_vocab.clone());
-            move || {
+            on_a_thread(move || {
                 let vocabulary = vocabulary.ok_or_else(|| absent("bert vocabulary"))?;
                 part(&runtime, &model, "minilm", |r, file| MiniLm::load(r, file, &vocabulary))
-            }
+            })
         });
-        let smart_turn = blocking({
+        let smart_turn = wanted(wants(Sense::EndOfTurn), || {
             let (runtime, model) = (runtime.clone(), paths.smart_turn.clone());
-            move || part(&runtime, &model, "smart-turn", |r, file| SmartTurn::load(r, file))
+            on_a_thread(move || part(&runtime, &model, "smart-turn", |r, file| SmartTurn::load(r, file)))
         });
-        let voices = blocking({
-            let (paths, options, clock) = (paths.clone(), options.clone(), clock.clone());
-            move || load_voices(&runtime, &paths, &options, &clock)
-        });
-        let (stt, minilm, smart_turn, voices) = tokio::join!(stt, minilm, smart_turn, voices);
+        let (stt, minilm, smart_turn) = tokio::join!(stt, minilm, smart_turn);
+        let voices = engines.choose(&options).await;
 
-        let mut missing = Vec::new();
-        let mut report = LocalReport::default();
-        let (maya_voice, second_voice) = choose(voices, &options, &clock, &mut report).await;
-        let mut keep = Keep { missing: &mut missing, report: &mut report };
+        let mut keep = Keep { missing: Vec::new(), report: LocalReport::default() };
         let stt = keep.one(Sense::Hearing, stt, |m| m.name().to_owned()).map(|m| Arc::new(m) as _);
         let embedder = keep.one(Sense::Embedding, minilm, |m| m.name().to_owned()).map(|m| Arc::new(m) as _);
         keep.one(Sense::VoiceActivity, silero, |_| "silero".into());
         let end_of_turn =
             keep.one(Sense::EndOfTurn, smart_turn, |_| "smart-turn-v3.2".into()).map(|m| Arc::new(m) as _);
-        let maya_voice = keep.one(Sense::MayaVoice, maya_voice, |v| v.name().to_owned());
-        let second_voice = keep.one(Sense::SecondVoice, second_voice, |v| v.name().to_owned());
+        let maya_voice = keep.one(Sense::MayaVoice, voices.maya, |v| v.name().to_owned());
+        let second_voice = keep.one(Sense::SecondVoice, voices.second, |v| v.name().to_owned());
+        let Keep { missing, mut report } = keep;
+        report.kokoro = voices.kokoro;
         report.load = clock.now() - started;
         report.memory_mb = resident_mb().saturating_sub(before);
         Self { stt, maya_voice, second_voice, embedder, vad, end_of_turn, missing, report }
     }
 }
 
-struct Keep<'a> {
-    missing: &'a mut Vec<MissingSense>,
-    report: &'a mut LocalReport,
+struct Keep {
+    missing: Vec<MissingSense>,
+    report: LocalReport,
 }
 
-impl Keep<'_> {
-    fn one<T>(&mut self, sense: Sense, loaded: Loaded<T>, name: impl Fn(&T) -> String) -> Option<T> {
-        match loaded {
+impl Keep {
+    /// What was wanted is there with its name, or missing with what to do.
+    fn one<T>(&mut self, sense: Sense, loaded: Option<Loaded<T>>, name: impl Fn(&T) -> String) -> Option<T> {
+        match loaded? {
             Ok(model) => {
                 self.report.names.push((sense, name(&model)));
                 Some(model)
@@ -203,89 +221,30 @@ impl Keep<'_> {
     }
 }
 
-struct Voices {
-    piper: Loaded<Arc<dyn TextToSpeech>>,
-    kokoro_maya: Loaded<Arc<dyn TextToSpeech>>,
-    kokoro_second: Loaded<Arc<dyn TextToSpeech>>,
-}
-
-fn load_voices(
-    runtime: &Loaded<Runtime>,
-    paths: &ModelPaths,
-    options: &LocalOptions,
-    clock: &SharedClock,
-) -> Loaded<Voices> {
-    let (phonemizer, piper_model, kokoro_model) = std::thread::scope(|scope| {
-        let piper =
-            scope.spawn(|| with(&paths.piper_model, "piper", |file| super::runtime::check_readable("piper", file)));
-        let phonemizer = Phonemizer::load().map(Arc::new).map_err(|e| e.to_string());
-        let kokoro = with(&paths.kokoro_model, "kokoro", |file| super::runtime::check_readable("kokoro", file));
-        (phonemizer, piper.join().unwrap_or_else(|_| Err("piper could not be looked at".into())), kokoro)
-    });
-    let phonemizer = phonemizer?;
-    let piper = piper_model.and_then(|()| {
-        let config = paths.piper_config.as_ref().ok_or_else(|| absent("piper configuration"))?;
-        part(runtime, &paths.piper_model, "piper", |r, model| {
-            Piper::load(r, model, config, phonemizer.clone(), clock.clone())
-        })
-    });
-    let kokoro = kokoro_model.and_then(|()| {
-        let vocabulary = paths.kokoro_vocab.as_ref().ok_or_else(|| absent("kokoro vocabulary"))?;
-        part(runtime, &paths.kokoro_model, "kokoro", |r, model| {
-            Kokoro::load(r, model, vocabulary, phonemizer.clone(), clock.clone())
-        })
-    });
-    let speaks = |name: &str| -> Loaded<Arc<dyn TextToSpeech>> {
-        let kokoro = kokoro.as_ref().map_err(Clone::clone)?;
-        with(&paths.kokoro_voices_dir, "kokoro voices", |dir| kokoro.voice(dir, name)).map(|v| Arc::new(v) as _)
-    };
-    Ok(Voices {
-        kokoro_maya: speaks(&options.maya_voice),
-        kokoro_second: speaks(&options.second_voice),
-        piper: piper.map(|v| Arc::new(v) as _),
-    })
-}
-
-/// Maya's voice and the other one.
-async fn choose(
-    voices: Loaded<Voices>,
-    options: &LocalOptions,
-    clock: &SharedClock,
-    report: &mut LocalReport,
-) -> (Loaded<Arc<dyn TextToSpeech>>, Loaded<Arc<dyn TextToSpeech>>) {
-    let Voices { piper, kokoro_maya, kokoro_second } = match voices {
-        Ok(voices) => voices,
-        Err(e) => return (Err(e.clone()), Err(e)),
-    };
-    if let (VoiceChoice::Auto, Ok(kokoro)) = (options.voice, &kokoro_maya) {
-        report.kokoro_rtf = measure(&**kokoro, &**clock).await.ok();
-    }
-    let kokoro_leads = match options.voice {
-        VoiceChoice::Kokoro => true,
-        VoiceChoice::Piper => false,
-        VoiceChoice::Auto => report.kokoro_rtf.is_some_and(|rtf| rtf < KEEPS_UP),
-    };
-    match (kokoro_leads, kokoro_maya.is_ok(), piper.is_ok()) {
-        (true, true, _) | (false, true, false) => (kokoro_maya, piper.or(kokoro_second)),
-        _ => (piper, kokoro_second),
-    }
+/// A load, if it is wanted.
+async fn wanted<T, F: Future<Output = Loaded<T>>>(wanted: bool, load: impl FnOnce() -> F) -> Option<Loaded<T>> {
+    if wanted { Some(load().await) } else { None }
 }
 
 /// Runs a load on a thread of its own; a panic in it is a missing sense.
-async fn blocking<T: Send + 'static>(load: impl FnOnce() -> Loaded<T> + Send + 'static) -> Loaded<T> {
+pub(super) async fn on_a_thread<T: Send + 'static>(load: impl FnOnce() -> Loaded<T> + Send + 'static) -> Loaded<T> {
     tokio::task::spawn_blocking(load).await.unwrap_or_else(|_| Err("loading panicked; fetch the models anew".into()))
 }
 
-fn absent(what: &str) -> String {
+pub(super) fn absent(what: &str) -> String {
     format!("{what} is not in the model cache: run `./maya fetch` with a network, or set its path in the configuration")
 }
 
-fn with<T>(path: &Option<PathBuf>, what: &str, load: impl FnOnce(&PathBuf) -> Result<T, ProviderError>) -> Loaded<T> {
+pub(super) fn with<T>(
+    path: &Option<PathBuf>,
+    what: &str,
+    load: impl FnOnce(&PathBuf) -> Result<T, ProviderError>,
+) -> Loaded<T> {
     let path = path.as_ref().ok_or_else(|| absent(what))?;
     load(path).map_err(|e| format!("{e}; if the file is damaged, delete it and run `./maya fetch`"))
 }
 
-fn part<T>(
+pub(super) fn part<T>(
     runtime: &Loaded<Runtime>,
     path: &Option<PathBuf>,
     what: &str,

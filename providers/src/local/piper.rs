@@ -23,32 +23,36 @@ const PAD: i64 = 0;
 const START: i64 = 1;
 const END: i64 = 2;
 
-/// The voice.
+/// The model.
 pub struct Piper {
     name: String,
-    speaker: Speaker<Model>,
+    worker: Arc<Worker<Model>>,
 }
 
 impl Piper {
     /// Loads the model (`en_US-joe-medium.onnx`) and its configuration (`….onnx.json`).
-    pub fn load(
-        runtime: &Runtime,
-        model: &Path,
-        config: &Path,
-        phonemizer: Arc<Phonemizer>,
-        clock: SharedClock,
-    ) -> Result<Self, ProviderError> {
+    pub fn load(runtime: &Runtime, model: &Path, config: &Path) -> Result<Self, ProviderError> {
         let config = Config::read(config)?;
         let session = runtime.session(PROVIDER, model)?;
         let name = format!("piper/{}", config.dataset.as_deref().unwrap_or("unnamed"));
-        let worker = Arc::new(Worker::start(PROVIDER, 64, vec![Model { session, config }])?);
-        let speaker = Speaker { worker, voice: (), phonemizer, epoch: clock.now(), clock };
-        Ok(Self { name, speaker })
+        Ok(Self { name, worker: Arc::new(Worker::start(PROVIDER, 64, vec![Model { session, config }])?) })
+    }
+
+    /// Its one voice.
+    pub fn voice(&self, phonemizer: Arc<Phonemizer>, clock: SharedClock) -> PiperVoice {
+        let speaker = Speaker { worker: self.worker.clone(), voice: (), phonemizer, epoch: clock.now(), clock };
+        PiperVoice { name: self.name.clone(), speaker }
     }
 }
 
+/// The voice of [`Piper`].
+pub struct PiperVoice {
+    name: String,
+    speaker: Speaker<Model>,
+}
+
 #[async_trait]
-impl TextToSpeech for Piper {
+impl TextToSpeech for PiperVoice {
     async fn synthesize(&self, request: SynthesisRequest) -> Result<PcmStream, ProviderError> {
         super::only_english(PROVIDER, &request.language)?;
         Ok(self.speaker.speak(&request.text, request.emotion))

@@ -28,13 +28,21 @@ impl Runtime {
         Ok(Self(runtime))
     }
 
-    /// Opens a model on one thread: the callers bring their own, and a second one made both voices slower.
+    /// Opens a model on one thread: its caller's.
     pub fn session(&self, provider: &'static str, model: &Path) -> Result<Session, ProviderError> {
+        self.session_on(1, provider, model)
+    }
+
+    /// Opens a model that computes on `threads` threads. They sleep while there is nothing to do: by default they would
+    /// spin, and take the processor from the ear.
+    pub fn session_on(&self, threads: usize, provider: &'static str, model: &Path) -> Result<Session, ProviderError> {
         let failed = |e: String| ProviderError::fatal(provider, format!("cannot load {}: {e}", model.display()));
         check_readable(provider, model)?;
         Session::builder(&self.0)
             .map_err(|e| failed(e.to_string()))?
-            .with_intra_threads(1)
+            .with_intra_threads(threads)
+            .map_err(|e| failed(e.to_string()))?
+            .with_intra_op_spinning(false)
             .map_err(|e| failed(e.to_string()))?
             .with_inter_threads(1)
             .map_err(|e| failed(e.to_string()))?

@@ -14,7 +14,10 @@ mod platform_commands;
 mod serve;
 pub mod webhook;
 
-use crate::config::{Config, ConfigErrors, Role};
+use crate::{
+    config::{Config, ConfigErrors, Role},
+    platform::Interrupt,
+};
 use clap::{Parser, Subcommand};
 use maya_protocol::clock;
 use std::path::PathBuf;
@@ -120,8 +123,9 @@ impl Command {
             Command::Down => crate::platform::down(whole(file)?).await,
             Command::Demo(demo) => {
                 let script = demo.script()?;
-                let running = crate::platform::start_demo(whole(file)?, demo.keep.clone()).await?;
-                let good = demo.run(script, running.running().clone(), clock::system()).await;
+                let interrupt = Interrupt::listen()?;
+                let running = crate::platform::start_demo(whole(file)?, demo.keep.clone(), &interrupt).await?;
+                let good = interrupt.or(demo.run(script, running.running().clone(), clock::system())).await;
                 running.stop().await;
                 if good? { Ok(()) } else { Err(Failed.into()) }
             }
@@ -130,7 +134,7 @@ impl Command {
             Command::Tenant(tenant) => tenant.run(whole(file)?).await,
             Command::Key(key) => key.run(whole(file)?).await,
             Command::Dlq(dlq) => dlq.run(whole(file)?).await,
-            Command::Fetch(fetch) => fetch.run(whole(file)?).await,
+            Command::Fetch(fetch) => Interrupt::listen()?.or(fetch.run(whole(file)?)).await,
         }
     }
 }

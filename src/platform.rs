@@ -5,21 +5,31 @@ mod connect;
 mod demo;
 mod front;
 mod heartbeat;
+mod interrupt;
 mod roles;
 mod senses;
+mod serve;
 mod telemetry;
 mod up;
 
 pub use commands::{create_key, create_tenant, dead_letters, ensure_topics, migrate, openapi, replay_dead_letters};
 pub use demo::{candidate_voice, start_demo};
+pub use interrupt::Interrupt;
+pub use senses::{Senses, Wanted};
+pub use serve::serve;
 pub use up::{down, up};
 
-use crate::config::{Config, Role};
+use crate::config::{Config, Keys, Role};
 use anyhow::Context as _;
-use connect::Connected;
+use connect::{Connected, Shared};
 use front::Front;
-use heartbeat::{Heartbeat, Report};
-use maya_protocol::{bus::assignment::FULL_WEIGHT, clock, ids::NodeId, rpc};
+use heartbeat::{Heartbeat, Report, Serving};
+use maya_protocol::{
+    clock::{self, SharedClock},
+    ids::NodeId,
+    rpc,
+};
+use maya_store::outbox::Relay;
 use roles::{Running, Start};
 use std::{
     collections::BTreeMap,
@@ -33,8 +43,6 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use senses::Senses;
-
 /// How long open sockets may take to be closed in good order.
 const SOCKETS_CLOSE: Duration = Duration::from_secs(3);
 
@@ -44,9 +52,11 @@ const SESSIONS_GO: Duration = Duration::from_secs(40);
 /// A running process.
 pub struct Platform {
     node: NodeId,
-    listens: BTreeMap<Role, SocketAddr>,
+    listens: Arc<BTreeMap<Role, SocketAddr>>,
     connected: Connected,
     senses: Arc<Senses>,
+    serving: Serving,
+    roles: Vec<Role>,
     running: Running,
     heartbeat: Heartbeat,
     draining: Arc<AtomicBool>,
@@ -60,20 +70,20 @@ pub struct Platform {
     late_tasks: TaskTracker,
 }
 
-/// Starts the roles; when this returns, everything that was asked for answers.
-pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform> {
+/// Starts the roles. When this returns all that was asked for answers, but for an interviewer whose voices are still
+/// being loaded ([`Platform::loading`]). Where it fails or is told to stop, what was started is stopped.
+pub async fn start(config: Config, wanted: Wanted<'_>, interrupt: &Interrupt) -> anyhow::Result<Platform> {
     let metrics = telemetry::install(&config.log);
     let clock = clock::system();
-    let node = NodeId::fresh();
-    let (stop, stop_relay, stop_doors) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-    let (tasks, late_tasks) = (TaskTracker::new(), TaskTracker::new());
+    let stop_doors = CancellationToken::new();
+    let late_tasks = TaskTracker::new();
 
     // the doors first: a process is live before it is ready
     let mut fronts = BTreeMap::new();
     let mut listens = BTreeMap::new();
-    for &role in &roles {
-        let wanted = config.listen(role);
-        let listener = TcpListener::bind(wanted).await.with_context(|| format!("{role} cannot listen on {wanted}"))?;
+    for &role in wanted.roles {
+        let asked = config.listen(role);
+        let listener = TcpListener::bind(asked).await.with_context(|| format!("{role} cannot listen on {asked}"))?;
         listens.insert(role, listener.local_addr()?);
         let front = Front::new(metrics.clone());
         late_tasks.spawn(front.clone().serve(listener, stop_doors.clone()));
@@ -82,92 +92,121 @@ pub async fn start(config: Config, roles: Vec<Role>) -> anyhow::Result<Platform>
     let peers_listener = TcpListener::bind(config.node.listen).await.context("node.listen")?;
 
     let keys = config.keys().context("the keys of this process")?;
-    let (senses, connected) =
-        tokio::join!(Senses::load(&config, &roles, clock.clone()), connect::connect(&config, clock.clone()));
-    let (senses, connected) = (Arc::new(senses), connected?);
-
-    let draining = Arc::new(AtomicBool::new(false));
+    let senses = Senses::begin(&config, wanted, clock.clone());
+    let connected = match connect::connect(&config, clock.clone(), interrupt).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            senses.stop().await;
+            return Err(error);
+        }
+    };
+    let node = NodeId::fresh();
+    let serving = Serving::default();
     let heartbeat = Heartbeat::new(
         &config,
         node.clone(),
-        &roles,
+        serving.clone(),
         peers_listener.local_addr()?,
-        connected.registry.clone(),
+        connected.shared.registry.clone(),
         clock.clone(),
     );
-    heartbeat.beat(Report { load: 0, weight: FULL_WEIGHT, draining: false }).await;
-
-    let start = Start {
-        config: &config,
-        keys: &keys,
-        node: node.clone(),
-        own: heartbeat.record().clone(),
-        clock: clock.clone(),
-        connected: &connected,
-        senses: &senses,
-        listens: &listens,
-        draining: draining.clone(),
-        stop: stop.clone(),
-        tasks: &tasks,
-    };
-    let running = start.all(&roles, &fronts).await?;
-    let relay = maya_store::outbox::Relay::new(connected.store.clone(), connected.bus.clone());
-    late_tasks.spawn(relay.run(stop_relay.clone()));
-    let (handler, secret) = (running.peer_handler(), keys.node.expose().to_owned());
-    let stop_peers = stop_doors.clone();
-    late_tasks.spawn(async move {
-        let served = rpc::serve(peers_listener, handler, &secret, async move { stop_peers.cancelled().await }).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "peers are not served any more");
-        }
-    });
-    let hung = CancellationToken::new();
-    late_tasks.spawn(heartbeat.clone().run(
-        running.reports(draining.clone()),
-        running.pulse(),
-        hung.clone(),
-        stop_doors.clone(),
-    ));
-    tracing::info!(node = %node, roles = ?roles, "ready");
-    Ok(Platform {
+    let platform = Platform {
         node,
-        listens,
+        listens: Arc::new(listens),
         connected,
-        senses,
-        running,
+        senses: Arc::new(senses),
+        serving,
+        roles: wanted.roles.to_vec(),
+        running: Running::default(),
         heartbeat,
-        draining,
-        hung,
-        stop,
-        stop_relay,
+        draining: Arc::default(),
+        hung: CancellationToken::new(),
+        stop: CancellationToken::new(),
+        stop_relay: CancellationToken::new(),
         stop_doors,
-        tasks,
+        tasks: TaskTracker::new(),
         late_tasks,
-    })
+    };
+    let start = platform.start(config, keys, clock, fronts);
+    match interrupt.or(platform.play(start, peers_listener)).await {
+        Ok(()) => Ok(platform),
+        Err(error) => {
+            platform.stop().await;
+            Err(error)
+        }
+    }
 }
 
 impl Platform {
+    fn start(&self, config: Config, keys: Keys, clock: SharedClock, fronts: BTreeMap<Role, Front>) -> Start {
+        Start {
+            config: Arc::new(config),
+            keys: Arc::new(keys),
+            node: self.node.clone(),
+            clock,
+            shared: self.connected.shared.clone(),
+            senses: self.senses.clone(),
+            listens: self.listens.clone(),
+            fronts: Arc::new(fronts),
+            heartbeat: self.heartbeat.clone(),
+            serving: self.serving.clone(),
+            draining: self.draining.clone(),
+            stop: self.stop.clone(),
+            tasks: self.tasks.clone(),
+            running: self.running.clone(),
+        }
+    }
+
+    /// Starts the roles, and what serves them all.
+    async fn play(&self, start: Start, peers_listener: TcpListener) -> anyhow::Result<()> {
+        // the interviewer says itself that it serves
+        let others = self.roles.iter().filter(|role| **role != Role::Interviewer);
+        others.for_each(|role| self.serving.add(*role));
+        self.heartbeat.beat(Report::FRESH).await;
+        self.late_tasks.spawn(self.heartbeat.clone().run(
+            self.running.reports(self.draining.clone()),
+            self.running.pulse(),
+            self.hung.clone(),
+            self.stop_doors.clone(),
+        ));
+        start.all(&self.roles).await?;
+        let Shared { store, bus, .. } = self.connected.shared.clone();
+        self.late_tasks.spawn(Relay::new(store, bus).run(self.stop_relay.clone()));
+        let (handler, secret) = (self.running.peer_handler(), start.keys.node.expose().to_owned());
+        let stop_peers = self.stop_doors.clone();
+        self.late_tasks.spawn(async move {
+            let stopped = async move { stop_peers.cancelled().await };
+            if let Err(error) = rpc::serve(peers_listener, handler, &secret, stopped).await {
+                tracing::error!(error = %error, "peers are not served any more");
+            }
+        });
+        self.senses.settled();
+        tracing::info!(node = %self.node, serving = ?self.serving.names(), "ready");
+        Ok(())
+    }
+
     /// Its name among the nodes.
     pub fn node(&self) -> &NodeId {
         &self.node
     }
 
     /// Where each role listens.
-    pub fn listens(&self) -> BTreeMap<Role, SocketAddr> {
-        self.listens.clone()
+    pub fn listens(&self) -> &BTreeMap<Role, SocketAddr> {
+        &self.listens
     }
 
-    /// Runs until the process is told to stop (SIGTERM, SIGINT), then stops.
-    pub async fn wait(self) -> anyhow::Result<()> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    /// The roles that wait for their senses: their doors answer live, and not ready.
+    pub fn loading(&self) -> Vec<Role> {
+        self.serving.lacks(&self.roles)
+    }
+
+    /// Waits until the process is told to stop. One that can never get on again ends here.
+    pub async fn until_told(&self, interrupt: &Interrupt) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            () = interrupt.received() => {}
             // in good order a thread that is blocked for good would be waited for
             () = self.hung.cancelled() => std::process::exit(1),
         }
-        self.stop().await;
-        Ok(())
     }
 
     /// Stops in order: no new work, sessions to other nodes, sockets, sessions, consumers, relay, bus, doors, database.
@@ -177,10 +216,11 @@ impl Platform {
         self.heartbeat.beat(Report { load: 0, weight: 0, draining: true }).await;
         self.running.hand_over(SESSIONS_GO).await;
         self.running.stop(SOCKETS_CLOSE, &self.stop).await;
+        self.senses.stop().await;
         self.tasks.close();
         self.tasks.wait().await;
         self.stop_relay.cancel();
-        self.connected.bus.close().await;
+        self.connected.shared.bus.close().await;
         self.heartbeat.leave().await;
         self.stop_doors.cancel();
         self.late_tasks.close();

@@ -1,6 +1,6 @@
 //! Short commands on the platform's parts.
 
-use super::connect;
+use super::{connect, interrupt::Interrupt};
 use crate::config::Config;
 use anyhow::Context as _;
 use maya_gateway::{
@@ -53,12 +53,10 @@ async fn with_store<T>(
     config: Config,
     work: impl AsyncFnOnce(&maya_store::Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let (store, postgres) = connect::database(&config, clock::system()).await?;
-    let result = work(&store).await;
-    store.close().await;
-    if let Some(postgres) = postgres {
-        postgres.stop().await?;
-    }
+    let interrupt = Interrupt::listen()?;
+    let (store, postgres) = connect::database(&config, clock::system(), &interrupt).await?;
+    let result = interrupt.or(work(&store)).await;
+    connect::close(store, postgres).await;
     result
 }
 

@@ -1,8 +1,9 @@
 //! The parts outside: the database, the bus, the registry; the configured ones, or the embedded default.
 
+use super::interrupt::Interrupt;
 use crate::config::{Config, Kafka};
 use anyhow::Context as _;
-use maya_embedded::{Cache, PrivatePostgres};
+use maya_embedded::{Cache, Part, PrivatePostgres};
 use maya_protocol::{
     bus::{
         SharedBus, TopicSettings,
@@ -16,28 +17,46 @@ use maya_store::{Store, StoreSettings};
 use std::sync::Arc;
 
 /// What the roles share.
-pub struct Connected {
+#[derive(Clone)]
+pub struct Shared {
     /// The database.
     pub store: Store,
     /// The bus.
     pub bus: SharedBus,
     /// The registry.
     pub registry: SharedRegistry,
+}
+
+/// The same, and the private server that stands behind it.
+pub struct Connected {
+    /// What the roles share.
+    pub shared: Shared,
     postgres: Option<PrivatePostgres>,
 }
 
-/// Connects to all three.
-pub async fn connect(config: &Config, clock: SharedClock) -> anyhow::Result<Connected> {
-    let (database, bus) = tokio::join!(database(config, clock.clone()), bus(config, clock.clone()));
+/// Connects to all three; what was started is stopped again where one of them cannot be had.
+pub async fn connect(config: &Config, clock: SharedClock, interrupt: &Interrupt) -> anyhow::Result<Connected> {
+    let rest = interrupt.or(bus_and_registry(config, clock.clone()));
+    let (database, rest) = tokio::join!(database(config, clock, interrupt), rest);
     let (store, postgres) = database?;
-    let bus = bus?;
+    match rest {
+        Ok((bus, registry)) => Ok(Connected { shared: Shared { store, bus, registry }, postgres }),
+        Err(error) => {
+            close(store, postgres).await;
+            Err(error)
+        }
+    }
+}
+
+async fn bus_and_registry(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedBus, SharedRegistry)> {
+    let bus = bus(config, clock.clone()).await?;
     bus.ensure_topics(config.startup.create_topics).await.context("the bus's topics")?;
     let registry: SharedRegistry = match &config.redis.url {
         Some(url) => Arc::new(redis(url.expose(), config).context("redis")?),
         None => Arc::new(EmbeddedRegistry::new(clock)),
     };
     registry.check().await.context("the registry")?;
-    Ok(Connected { store, bus, registry, postgres })
+    Ok((bus, registry))
 }
 
 fn redis(url: &str, config: &Config) -> Result<RedisRegistry, RegistryError> {
@@ -49,22 +68,55 @@ fn redis(url: &str, config: &Config) -> Result<RedisRegistry, RegistryError> {
 
 /// The configured database, or the private one; migrated where that is wanted, and refused where row-level security
 /// would not bind us.
-pub async fn database(config: &Config, clock: SharedClock) -> anyhow::Result<(Store, Option<PrivatePostgres>)> {
+pub async fn database(
+    config: &Config,
+    clock: SharedClock,
+    interrupt: &Interrupt,
+) -> anyhow::Result<(Store, Option<PrivatePostgres>)> {
     let (url, postgres) = match &config.database.url {
         Some(url) => (url.expose().to_owned(), None),
         None => {
             let cache = Cache::at(&config.cache_dir);
-            let postgres = PrivatePostgres::start(&cache, &config.data_dir).await.context("the private PostgreSQL")?;
+            // a download may take minutes and can be broken off; a server that is being started is waited for, so that
+            // there is no moment at which one runs that nobody would stop
+            interrupt.or(async { Ok(cache.ensure(Part::Postgres).await?) }).await.context(PRIVATE)?;
+            let postgres = PrivatePostgres::start(&cache, &config.data_dir).await.context(PRIVATE)?;
             (postgres.url().to_owned(), Some(postgres))
         }
     };
+    match interrupt.or(open(config, url, clock)).await {
+        Ok(store) => Ok((store, postgres)),
+        Err(error) => {
+            stop(postgres).await;
+            Err(error)
+        }
+    }
+}
+
+const PRIVATE: &str = "the private PostgreSQL";
+
+async fn open(config: &Config, url: String, clock: SharedClock) -> anyhow::Result<Store> {
     let settings = StoreSettings { max_connections: config.database.max_connections, ..StoreSettings::new(url) };
     let store = Store::connect(&settings, clock).await.context("the database")?;
     if config.startup.migrate {
         store.migrate().await.context("the database's migrations")?;
     }
     store.verify().await?;
-    Ok((store, postgres))
+    Ok(store)
+}
+
+/// Closes the database, and stops the private server if this process was its last user.
+pub async fn close(store: Store, postgres: Option<PrivatePostgres>) {
+    store.close().await;
+    stop(postgres).await;
+}
+
+async fn stop(postgres: Option<PrivatePostgres>) {
+    if let Some(postgres) = postgres
+        && let Err(error) = postgres.stop().await
+    {
+        tracing::warn!(error = %error, "the private postgres was not stopped");
+    }
 }
 
 /// The configured bus.
@@ -92,13 +144,8 @@ fn kafka(config: &Kafka, brokers: &str, topics: TopicSettings) -> anyhow::Result
 }
 
 impl Connected {
-    /// Closes the database, and stops the private server if this process was its last user.
+    /// Closes the database; see [`close`].
     pub async fn close(self) {
-        self.store.close().await;
-        if let Some(postgres) = self.postgres
-            && let Err(error) = postgres.stop().await
-        {
-            tracing::warn!(error = %error, "the private postgres was not stopped");
-        }
+        close(self.shared.store, self.postgres).await;
     }
 }

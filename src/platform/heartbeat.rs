@@ -12,7 +12,13 @@ use maya_protocol::{
     registry::{NodeRecord, SharedRegistry},
     tree::NodeState,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use parking_lot::RwLock;
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 const BEAT: Duration = Duration::from_millis(500);
@@ -30,13 +36,40 @@ pub struct Report {
     pub draining: bool,
 }
 
+impl Report {
+    /// Of one that serves, and has nothing to do yet.
+    pub const FRESH: Self = Self { load: 0, weight: FULL_WEIGHT, draining: false };
+}
+
 /// Makes the report of this node.
 pub type Reports = Arc<dyn Fn() -> Report + Send + Sync>;
+
+/// The roles of this process that serve by now.
+#[derive(Debug, Clone, Default)]
+pub struct Serving(Arc<RwLock<BTreeSet<Role>>>);
+
+impl Serving {
+    /// From now on it does.
+    pub fn add(&self, role: Role) {
+        self.0.write().insert(role);
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        self.0.read().iter().map(Role::to_string).collect()
+    }
+
+    /// Those of `wanted` that do not serve yet.
+    pub fn lacks(&self, wanted: &[Role]) -> Vec<Role> {
+        wanted.iter().copied().filter(|role| !self.0.read().contains(role)).collect()
+    }
+}
 
 /// The heartbeat.
 #[derive(Clone)]
 pub struct Heartbeat {
     record: NodeRecord,
+    serving: Serving,
     registry: SharedRegistry,
 }
 
@@ -45,7 +78,7 @@ impl Heartbeat {
     pub fn new(
         config: &Config,
         node: NodeId,
-        roles: &[Role],
+        serving: Serving,
         peers: SocketAddr,
         registry: SharedRegistry,
         clock: SharedClock,
@@ -57,7 +90,7 @@ impl Heartbeat {
         };
         let record = NodeRecord {
             id: node,
-            roles: roles.iter().map(Role::to_string).collect(),
+            roles: Vec::new(),
             zone: config.node.zone.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: NodeState::Starting,
@@ -66,26 +99,32 @@ impl Heartbeat {
             weight: FULL_WEIGHT,
             started_at: clock.utc(),
         };
-        Self { record, registry }
+        Self { record, serving, registry }
     }
 
-    /// One beat.
+    /// One beat. It names the roles that serve: partitions go to no interviewer that cannot hear yet.
     pub async fn beat(&self, Report { load, weight, draining }: Report) {
         let state = if draining { NodeState::Draining } else { NodeState::Serving };
-        let record = NodeRecord { state, load, weight, ..self.record.clone() };
+        let record = NodeRecord { state, load, weight, roles: self.serving.names(), ..self.record.clone() };
         if let Err(error) = self.registry.put_node(&record, TTL).await {
             tracing::warn!(error = %error, "the registry does not hear this node");
         }
     }
 
-    /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
-    pub async fn run(self, reports: Reports, pulse: Option<Pulse>, hung: CancellationToken, stop: CancellationToken) {
+    /// Beats until stopped, as long as `pulse` does where there is one; cancels `hung` when it never will again.
+    pub async fn run(
+        self,
+        reports: Reports,
+        pulse: Arc<OnceLock<Pulse>>,
+        hung: CancellationToken,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(BEAT) => {}
             }
-            if let Some(pulse) = &pulse {
+            if let Some(pulse) = pulse.get() {
                 if let Some(why) = pulse.lost() {
                     tracing::error!(error = %why, "this node hangs and gives up its lease");
                     return hung.cancel();
@@ -117,8 +156,6 @@ mod tests {
     use maya_testkit::eventually;
     use std::sync::mpsc;
     use tokio::runtime::{Builder, Runtime};
-
-    const NOTHING: Report = Report { load: 0, weight: FULL_WEIGHT, draining: false };
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -153,9 +190,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        let heartbeat = Heartbeat { record, registry: registry.clone() };
-        let (reports, stop) = (Arc::new(|| NOTHING), CancellationToken::new());
-        runtime.spawn(heartbeat.run(reports, Some(pulse.clone()), hung.clone(), stop));
+        let heartbeat = Heartbeat { record, serving: Serving::default(), registry: registry.clone() };
+        let (reports, stop) = (Arc::new(|| Report::FRESH), CancellationToken::new());
+        let beats = Arc::new(OnceLock::from(pulse.clone()));
+        runtime.spawn(heartbeat.run(reports, beats, hung.clone(), stop));
         Node { runtime, registry, pulse, hung }
     }
 

@@ -1,6 +1,11 @@
 //! `maya up` and `maya down`: the whole platform on this machine for a person to try.
 
-use super::{Platform, start};
+use super::{
+    Platform,
+    interrupt::{Interrupt, early_stop_is_fine},
+    senses::Wanted,
+    start,
+};
 use crate::{
     cli::api::Api,
     config::{Config, Role},
@@ -59,7 +64,7 @@ fn runs(pid: i32) -> bool {
 /// Brings the platform up and stays until it is told to stop; where one runs already, prints its addresses.
 pub async fn up(mut config: Config) -> anyhow::Result<()> {
     let path = file(&config);
-    let mut kept = read(&path);
+    let kept = read(&path);
     if runs(kept.pid) {
         println!("maya is up already (process {}).\n", kept.pid);
         print(&kept);
@@ -70,25 +75,50 @@ pub async fn up(mut config: Config) -> anyhow::Result<()> {
         config.log.level = "warn".to_owned();
     }
     free_ports(&mut config);
-    let sealing = Sealing::new(config.keys()?.sealing());
-    let platform = start(config, Role::ALL.to_vec()).await?;
-    for line in &platform.senses.report {
-        println!("  {line}");
+    if config.database.url.is_none() && !config.data_dir.join("postgres/data").exists() {
+        println!("The first start makes a database and reads the skill catalogue into it: some seconds more.\n");
     }
-    kept.pid = std::process::id() as i32;
-    kept.listens = platform.listens();
-    ensure_tenant(&platform, &sealing, &mut kept).await?;
+    let interrupt = Interrupt::listen()?;
+    early_stop_is_fine(stay(config, path, kept, &interrupt).await)
+}
+
+async fn stay(config: Config, path: PathBuf, mut kept: Kept, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let sealing = Sealing::new(config.keys()?.sealing());
+    let wanted = Wanted { roles: &Role::ALL, candidate: false };
+    let platform = start(config, wanted, interrupt).await?;
+    let shown = interrupt.or(show(&platform, &sealing, &path, &mut kept)).await;
+    if shown.is_ok() {
+        platform.until_told(interrupt).await;
+    }
+    platform.stop().await;
+    kept.pid = 0;
     write(&path, &kept)?;
-    match sample(&kept).await {
+    shown
+}
+
+/// Prints what a person needs to try it: first where it is, then, when they are there, its voices.
+async fn show(platform: &Platform, sealing: &Sealing, path: &Path, kept: &mut Kept) -> anyhow::Result<()> {
+    kept.pid = std::process::id() as i32;
+    kept.listens = platform.listens().clone();
+    ensure_tenant(platform, sealing, kept).await?;
+    write(path, kept)?;
+    match sample(kept).await {
         Ok(url) => kept.join_url = url,
         Err(error) => eprintln!("maya: the sample interview could not be prepared: {error:#}"),
     }
-    write(&path, &kept)?;
-    print(&kept);
-    println!("\nCtrl-C stops it.");
-    platform.wait().await?;
-    kept.pid = 0;
-    write(&path, &kept)
+    write(path, kept)?;
+    print(kept);
+    println!();
+    if !platform.loading().is_empty() {
+        println!("Maya's ears and voice are being loaded; a candidate who joins before that waits for them.");
+    }
+    let embedding = platform.senses.embedding.clone().await;
+    let talking = platform.senses.talking.clone().await;
+    for line in embedding.report.iter().chain(&talking.report) {
+        println!("  {line}");
+    }
+    println!("Ctrl-C stops it.");
+    Ok(())
 }
 
 /// Stops what `up` started.
@@ -127,7 +157,7 @@ fn free_ports(config: &mut Config) {
 }
 
 async fn ensure_tenant(platform: &Platform, sealing: &Sealing, kept: &mut Kept) -> anyhow::Result<()> {
-    let store = &platform.connected.store;
+    let store = &platform.connected.shared.store;
     let gateway = base(kept, Role::Gateway)?;
     let known = !kept.api_key.is_empty()
         && Api::new(&gateway, kept.api_key.as_str())?.get("integration/interviews?limit=1").await.is_ok();

@@ -8,4 +8,5 @@ mod harness;
 mod lifecycle;
 mod people;
 mod spoken;
+mod startup;
 mod traces;

@@ -12,16 +12,16 @@ use maya_providers::{
 use std::{path::PathBuf, sync::Arc};
 
 /// What the agents of this process think with.
-pub(super) struct Models {
+pub struct Models {
     found: Vec<(Agent, Arc<dyn LanguageModel>)>,
     /// For people: what could not be had.
-    pub(super) missing: Vec<String>,
+    pub missing: Vec<String>,
 }
 
 impl Models {
     /// Prepares the models of these roles. A local one is loaded once, however many agents think with it, and fetched
     /// only where one does.
-    pub(super) async fn load(config: &Config, roles: &[Role]) -> Self {
+    pub async fn load(config: &Config, roles: &[Role]) -> Self {
         let mut models = Self { found: Vec::new(), missing: Vec::new() };
         let agents = [
             (Role::Planner, Agent::Planner),
@@ -54,12 +54,12 @@ impl Models {
     }
 
     /// An agent's model.
-    pub(super) fn of(&self, agent: Agent) -> Option<Arc<dyn LanguageModel>> {
+    pub fn of(&self, agent: Agent) -> Option<Arc<dyn LanguageModel>> {
         self.found.iter().find(|(found, _)| *found == agent).map(|(_, model)| model.clone())
     }
 
     /// What words Maya's replies.
-    pub(super) fn interviewer(&self) -> Arc<dyn LanguageModel> {
+    pub fn interviewer(&self) -> Arc<dyn LanguageModel> {
         self.of(Agent::Interviewer).unwrap_or_else(|| Arc::new(PlanFollower))
     }
 }

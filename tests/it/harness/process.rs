@@ -23,20 +23,28 @@ const TAIL: usize = 60;
 /// A running process. It ends with the test, in good order.
 pub struct Maya {
     child: Child,
+    first_line: Option<oneshot::Receiver<String>>,
     ready: Value,
     log: tempfile::NamedTempFile,
 }
 
 impl Maya {
     /// Starts it and waits until it says that it is ready.
-    pub async fn start(mut command: Command) -> Self {
+    pub async fn start(command: Command) -> Self {
+        let mut maya = Self::spawn(command);
+        maya.until_ready().await;
+        maya
+    }
+
+    /// Starts it.
+    pub fn spawn(mut command: Command) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a temporary file");
         let handle = log.reopen().expect("our own file");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(handle);
         // SIGTERM, so that a private PostgreSQL ends too when the test process is killed
         let mut child = spawn_tied(command, Signal::SIGTERM).expect("the binary can be started");
         let stdout = child.stdout.take().expect("standard output is piped");
-        let (line, ready) = oneshot::channel();
+        let (line, first_line) = oneshot::channel();
         std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
             let mut first = String::new();
@@ -45,14 +53,19 @@ impl Maya {
             // an open pipe that nobody reads would stop who writes to it
             let _ = std::io::copy(&mut stdout, &mut std::io::sink());
         });
-        let mut maya = Self { child, ready: Value::Null, log };
-        let line = tokio::time::timeout(START, ready).await;
+        Self { child, first_line: Some(first_line), ready: Value::Null, log }
+    }
+
+    /// Waits for the ready line; the roles that it names as still loading.
+    pub async fn until_ready(&mut self) -> Vec<String> {
+        let line = tokio::time::timeout(START, self.first_line.take().expect("there is one ready line")).await;
         let line = line.ok().and_then(Result::ok).unwrap_or_default();
         match serde_json::from_str::<Value>(&line) {
-            Ok(ready) if ready["ready"] == true => maya.ready = ready,
-            _ => panic!("maya serve did not say that it is ready, but {line:?}\n{}", maya.log()),
+            Ok(ready) if ready["ready"] == true => self.ready = ready,
+            _ => panic!("maya serve did not say that it is ready, but {line:?}\n{}", self.log()),
         }
-        maya
+        let loading = self.ready["loading"].as_array().into_iter().flatten();
+        loading.filter_map(|role| role.as_str().map(str::to_owned)).collect()
     }
 
     /// `http://host:port` of a role.
@@ -91,8 +104,13 @@ impl Maya {
 
     /// SIGTERM, and waits until it has stopped.
     pub async fn terminate(mut self) -> ExitStatus {
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        self.tell_to_stop();
         self.ended().await
+    }
+
+    /// SIGTERM.
+    pub fn tell_to_stop(&self) {
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
     }
 
     /// `kill -9`.
@@ -101,7 +119,8 @@ impl Maya {
         self.ended().await;
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    /// Waits until it has stopped.
+    pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let ended = tokio::time::timeout(DEADLINE, async {
             loop {
@@ -123,7 +142,7 @@ impl Drop for Maya {
         if std::thread::panicking() {
             eprintln!("--- the end of {}'s log\n{}", self.ready["listen"], self.log());
         }
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        self.tell_to_stop();
         for _ in 0..1000 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;

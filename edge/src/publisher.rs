@@ -83,15 +83,9 @@ impl Publisher {
         }
     }
 
-    /// Publishes and waits until the bus has it, for so many times its patience.
-    pub(crate) async fn publish_surely(&self, body: CandidateBody, attempts: u32) -> Result<(), Behind> {
-        let record = self.record(body);
-        for _ in 0..attempts {
-            if self.acknowledged(record.clone()).await.is_ok() {
-                return Ok(());
-            }
-        }
-        Err(Behind)
+    /// Publishes and waits until the bus has it, for as long as its patience.
+    pub(crate) async fn publish_surely(&self, body: CandidateBody) -> Result<(), Behind> {
+        self.acknowledged(self.record(body)).await
     }
 
     /// Publishes a camera's bytes, in pieces.

@@ -22,7 +22,8 @@ pub struct EdgeSettings {
     pub stall_limit: Duration,
     /// Bytes of one socket that may be on their way to the bus.
     pub in_flight_bytes: usize,
-    /// How long a socket is not read while the bus is behind, before its piece is dropped with `audio_backlog`.
+    /// How long a socket is not read while the bus is behind, before its piece is dropped with `audio_backlog`: longer
+    /// than a broker's loss is felt, for the client keeps what it may not send.
     pub backlog_wait: Duration,
     /// Life of a socket's record in the registry; refreshed at a third of it.
     pub socket_ttl: Duration,
@@ -52,7 +53,7 @@ impl Default for EdgeSettings {
             queue_bytes: 8 << 20,
             stall_limit: Duration::from_secs(10),
             in_flight_bytes: 256 * 1024,
-            backlog_wait: Duration::from_secs(2),
+            backlog_wait: Duration::from_secs(12),
             socket_ttl: Duration::from_secs(30),
             nodes_every: Duration::from_millis(250),
             route_ttl: Duration::from_secs(1),

@@ -22,8 +22,6 @@ use tokio::task::JoinHandle;
 
 /// How long either task may take to end after the other has.
 const PARTING: Duration = Duration::from_secs(2);
-/// Patiences spent on `Joined` and `Left`, without which the interviewer knows nothing of the socket.
-const SIGNAL_ATTEMPTS: u32 = 3;
 
 type Socket = WebSocket<TokioIo<Upgraded>>;
 
@@ -52,7 +50,7 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
         if let Some(loser) = shared.hub.insert(connection.clone()) {
             loser.replace();
         }
-        let reason = if publisher.publish_surely(CandidateBody::Joined, SIGNAL_ATTEMPTS).await.is_ok() {
+        let reason = if publisher.publish_surely(CandidateBody::Joined).await.is_ok() {
             let reading = reader::run(shared.clone(), connection.clone(), publisher.clone(), heard.clone(), read_half);
             let mut reader = tokio::spawn(trace::carry(reading));
             let reason = watch(&shared, &admitted, &connection, &heard, &mut reader, &mut writer).await;
@@ -66,7 +64,7 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
         };
         part(&mut writer).await;
         shared.hub.remove(&connection);
-        let _ = publisher.publish_surely(CandidateBody::Left, SIGNAL_ATTEMPTS).await;
+        let _ = publisher.publish_surely(CandidateBody::Left).await;
         let _ = shared.registry.remove_socket(claims.session, generation).await;
         reason
     };

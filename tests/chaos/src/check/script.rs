@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 
 /// Shorter words are in every line.
 const SHORTEST_MARK: usize = 5;
+/// By these a client knows that it was not heard, and says it again.
+const NOT_HEARD: [&str; 2] = ["audio_backlog", "overloaded"];
+/// A piece that is refused was said at most so long before, in ms: an edge's patience, and what it holds.
+const REFUSED_WITHIN: u64 = 25_000;
 
 /// The lines of one candidate, in the order in which they were first begun.
 #[derive(Debug, Default)]
@@ -22,6 +26,10 @@ pub(super) struct Attempt {
     pub whole: bool,
     /// The connection that it began on.
     pub connection: usize,
+    /// When, in ms of the storm.
+    pub began: u64,
+    /// Its client was told that it may not be heard.
+    pub refused: bool,
 }
 
 impl Script {
@@ -30,12 +38,16 @@ impl Script {
         let mut script = Self::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut connection = 0;
-        for line in &interview.log {
-            match &line.what {
+        for entry in &interview.log {
+            match &entry.what {
                 What::Joined { .. } => connection += 1,
+                What::Error { code } if NOT_HEARD.contains(&code.as_str()) => {
+                    let late = |attempt: &&mut Attempt| attempt.began + REFUSED_WITHIN >= entry.seen_ms;
+                    attempts.iter_mut().filter(late).for_each(|attempt| attempt.refused = true);
+                }
                 What::Saying { text: Some(text) } => {
                     let line = script.line(text);
-                    attempts.push(Attempt { line, whole: false, connection });
+                    attempts.push(Attempt { line, whole: false, connection, began: entry.seen_ms, refused: false });
                 }
                 What::Said {} => {
                     if let Some(attempt) = attempts.last_mut() {

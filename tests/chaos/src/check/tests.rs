@@ -184,9 +184,16 @@ fn a_line_that_went_unheard_on_a_connection_that_held() {
     assert_eq!(broken_by(second), [Rule::Unheard, Rule::TooFewAcknowledged]);
     let told = broken_by(|evidence| {
         second(evidence);
-        in_the_log(9, [What::Error { code: "audio_backlog".into() }])(evidence);
+        let at = at(evidence, &saying(LINES[1])) + 1;
+        in_the_log(at, [What::Error { code: "audio_backlog".into() }])(evidence);
     });
     assert_eq!(told, [Rule::TooFewAcknowledged], "who is told says it again");
+    let before = broken_by(|evidence| {
+        second(evidence);
+        let at = at(evidence, &saying(LINES[1]));
+        in_the_log(at, [What::Error { code: "audio_backlog".into() }])(evidence);
+    });
+    assert_eq!(before, [Rule::Unheard, Rule::TooFewAcknowledged], "it was told of another line");
     let elsewhere = broken_by(|evidence| {
         second(evidence);
         let at = at(evidence, &saying(LINES[2]));

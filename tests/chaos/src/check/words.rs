@@ -48,7 +48,7 @@ pub(super) fn check(interview: &Interview, add: &mut impl FnMut(Rule, String)) -
     let answered = lines_in(&script, &heard);
     let recorded: Vec<&str> = transcript.iter().map(|turn| turn.text.as_str()).collect();
     let recorded = lines_in(&script, &recorded);
-    unheard(interview, &script, &attempts, &acknowledged, &recorded, add);
+    unheard(&script, &attempts, &acknowledged, &recorded, add);
     let said: BTreeSet<usize> = attempts.iter().filter(|attempt| attempt.whole).map(|attempt| attempt.line).collect();
     Share { said: said.len(), acknowledged: said.intersection(&answered).count() }
 }
@@ -138,7 +138,6 @@ fn lines_in(script: &Script, texts: &[&str]) -> BTreeSet<usize> {
 /// A node's death may cost nothing that a socket carried whole: when a later line was acknowledged on the same
 /// connection, so was this one.
 fn unheard(
-    interview: &Interview,
     script: &Script,
     attempts: &[Attempt],
     acknowledged: &[(String, String, usize)],
@@ -146,11 +145,8 @@ fn unheard(
     add: &mut impl FnMut(Rule, String),
 ) {
     // a client that was told that it is not heard knows that it must say it again
-    let told = ["audio_backlog", "overloaded"];
-    if interview.log.iter().any(|line| matches!(&line.what, What::Error { code } if told.contains(&code.as_str()))) {
-        return;
-    }
-    for (number, attempt) in attempts.iter().enumerate().filter(|(_, attempt)| attempt.whole) {
+    let owed = |attempt: &Attempt| attempt.whole && !attempt.refused;
+    for (number, attempt) in attempts.iter().enumerate().filter(|(_, attempt)| owed(attempt)) {
         let here: Vec<&str> = acknowledged
             .iter()
             .filter(|(_, _, connection)| *connection == attempt.connection)

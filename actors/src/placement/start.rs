@@ -131,12 +131,12 @@ impl Inner {
         let placement = claimed.ok_or(NotHere::Owned)?;
         tx.commit().await?;
         let epoch = placement.epoch;
-        tracing::info!(session = %session, epoch = %epoch, "this node owns the session");
         let owner = OwnerRecord { node: parts.node.clone(), epoch };
         // told to the registry as soon as it answers again, by the renewal of the lease
         let _ = parts.registry.put_owner(session, &owner, parts.settings.lease).await;
 
         let ear = self.ear(&placement, joined.map(|(_, offset)| offset)).await;
+        tracing::info!(session = %session, epoch = %epoch, from = ear.from, reached, "this node owns the session");
         let mut tx = parts.store.tenant(placement.tenant).await?;
         let args = self.read(&mut tx, &placement, epoch, &ear).await?;
         drop(tx);

@@ -25,6 +25,9 @@ const FIRST_WORDS: Duration = Duration::from_millis(288);
 /// A sound over Maya that lasts this long is no cough and no hum: a word that is no acknowledgement takes the floor.
 /// Measured: coughs are no voice, hums end within 320 ms, what the recogniser mishears of acknowledgements within 352.
 const LONG_ENOUGH: Duration = Duration::from_millis(384);
+/// Words of a sound that is over are believed if it lasted this long: late audio comes in bursts, in which a whole answer
+/// is over before its words were looked at.
+const LONG_ANSWER: Duration = Duration::from_millis(640);
 /// Further looks at its words.
 const NEXT_WORDS: Duration = Duration::from_millis(64);
 /// A sound over Maya's voice that stopped for this long was no turn.
@@ -211,7 +214,8 @@ impl Endpointing {
             return None;
         }
         // what is made of a sound that was over so soon is believed only if it is said to stop her
-        self.said = if sound == Sound::Over && said == Said::Something { Said::Nothing } else { said };
+        let over_soon = sound == Sound::Over && self.lasted < LONG_ANSWER;
+        self.said = if over_soon && said == Said::Something { Said::Nothing } else { said };
         if self.is_told() {
             self.open = true;
             return self.interrupt();
@@ -319,6 +323,16 @@ mod tests {
     }
 
     const LOOK: Action = Action::CheckWords(Sound::GoesOn);
+
+    #[test]
+    fn an_answer_that_came_in_a_burst_over_maya_is_not_dropped() {
+        let mut ear = Endpointing::new(Duration::from_secs(3));
+        ear.maya_talks(true);
+        assert_eq!(run(&mut ear, 0.9, 1_200), [Action::Onset, LOOK]);
+        assert_eq!(run(&mut ear, 0.1, 480), [Action::CheckWords(Sound::Over)], "before the first look was answered");
+        assert_eq!(ear.words(Said::Something, Sound::Over), Some(Action::Interruption));
+        assert!(ear.is_open());
+    }
 
     #[test]
     fn a_hum_over_maya_passes_whatever_is_made_of_it() {

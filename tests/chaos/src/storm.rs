@@ -10,6 +10,7 @@ mod recruiter;
 pub mod schedule;
 mod script;
 mod seat;
+mod tap;
 mod watch;
 
 pub use fleet::beside_us;
@@ -140,6 +141,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     collect::settle(&shared).await?;
     shared.fleet.fallen();
 
+    if let Err(error) = tap::tap(&shared).await {
+        shared.complain(format!("the log of the audio could not be read: {error:#}"));
+    }
     let evidence = collect::collect(&shared).await?;
     write(&settings.folder.join("evidence.json"), &evidence)?;
     write(&settings.folder.join("faults.json"), &*shared.faults.lock())?;

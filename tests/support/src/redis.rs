@@ -2,7 +2,6 @@
 
 use crate::{
     certificate::{self, Certificate},
-    wait::eventually,
     workspace::{Scratch, free_ports},
 };
 use maya_embedded::child::spawn_tied;
@@ -15,6 +14,9 @@ use std::{
     time::Duration,
 };
 use tokio::sync::OnceCell;
+
+/// How long it may take to be up, on a busy machine.
+const START: Duration = Duration::from_secs(60);
 
 /// A Redis server on loopback, with nothing in it and nothing on disk.
 pub struct Redis {
@@ -90,6 +92,27 @@ impl Redis {
     /// Starts it again on the same port, empty.
     pub async fn restart(&mut self) {
         self.kill();
+        let client = self.client();
+        let asked = async {
+            loop {
+                // one whose port is still taken for a moment ends at once
+                if self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
+                    self.child = Some(self.spawn());
+                }
+                let answered = async {
+                    let mut connection = client.get_multiplexed_async_connection().await?;
+                    redis::cmd("PING").query_async::<String>(&mut connection).await
+                };
+                match answered.await {
+                    Ok(_) => return,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        assert!(tokio::time::timeout(START, asked).await.is_ok(), "redis-server is not up within {START:?}");
+    }
+
+    fn spawn(&self) -> Child {
         let mut command = Command::new("redis-server");
         let port = self.port.to_string();
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
@@ -105,18 +128,12 @@ impl Redis {
         }
         command.arg("--dir").arg(self.data.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match spawn_tied(command, Signal::SIGKILL) {
-            Ok(child) => self.child = Some(child),
+            Ok(child) => child,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 panic!("redis-server is missing: run `./maya test`")
             }
             Err(error) => panic!("redis-server: {error}"),
         }
-        let client = self.client();
-        eventually(Duration::from_secs(10), async || {
-            let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-            redis::cmd("PING").query_async::<String>(&mut connection).await.ok()
-        })
-        .await;
     }
 
     /// Empties it.

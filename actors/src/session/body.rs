@@ -246,13 +246,14 @@ impl SessionState {
             EarEvent::Interim(text) => self.step(myself, Input::Interim(text)).await,
             EarEvent::Utterance { text, spoken, silent, recognising, covered, offset } => {
                 self.latency.heard(silent, recognising);
-                self.safe = Some(offset);
+                self.safe = self.safe.max(Some(offset));
                 let ended_at = self.now().utc - silent - recognising;
                 let utterance = Utterance { text, started_at: ended_at - spoken, ended_at, covered };
                 self.step(myself, Input::Utterance(utterance)).await;
             }
             EarEvent::Silence { offset } => {
-                if self.safe != Some(offset) {
+                // an ear that hears again what another made words of is behind
+                if self.safe < Some(offset) {
                     self.safe = Some(offset);
                     self.journal.write(Entry::Position(self.position(offset)));
                 }

@@ -128,7 +128,7 @@ impl ProducerContext for Context {
             }
             (None, Err(error)) => {
                 metrics::counter!("maya_bus_send_failed_total").increment(1);
-                tracing::debug!(%error, "a message that nobody waits for was not delivered");
+                tracing::warn!(%error, "a message that nobody waits for was not delivered");
             }
             (None, Ok(_)) => {}
         }

@@ -243,9 +243,9 @@ impl SpeechToTextState {
             self.recognise_batch(myself, pcm);
         }
         let quiet = self.open.is_none() && self.closing.is_empty() && self.held.is_none() && self.batch.is_empty();
-        // an ear that has heard nothing yet has judged nothing
-        let heard = self.last_covered.is_some();
-        if quiet && heard && now.saturating_duration_since(self.silence_told).as_secs() >= 9 {
+        // an ear that has heard nothing yet has judged nothing, and the beginning of a turn is heard before it is noticed
+        let calm = self.endpointing.is_calm(hearing::BEFORE);
+        if quiet && calm && now.saturating_duration_since(self.silence_told).as_secs() >= 9 {
             self.silence_told = now;
             self.tell(EarEvent::Silence { offset: self.last_offset + 1 });
         }

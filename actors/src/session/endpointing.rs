@@ -119,6 +119,10 @@ impl Endpointing {
     pub fn is_open(&self) -> bool {
         self.open
     }
+    /// Whether nothing like speech was heard for at least `long`: what was heard before that belongs to no turn to come.
+    pub fn is_calm(&self, long: Duration) -> bool {
+        !self.open && self.run == 0 && self.silent >= long
+    }
     /// Silence at the end of the open utterance.
     pub fn silent(&self) -> Duration {
         self.silent
@@ -311,6 +315,19 @@ mod tests {
         assert_eq!(run(&mut ear, 0.9, 500), [Action::Onset]);
         let silence = run(&mut ear, 0.1, 3_200);
         assert_eq!(silence.last(), Some(&Action::Finish { forced: true }));
+    }
+
+    #[test]
+    fn it_is_calm_only_when_no_turn_can_have_begun() {
+        let mut ear = Endpointing::new(Duration::from_secs(3));
+        let long = Duration::from_millis(320);
+        assert!(!ear.is_calm(long), "nothing was heard yet");
+        run(&mut ear, 0.1, 320);
+        assert!(ear.is_calm(long));
+        run(&mut ear, 0.9, 64);
+        assert!(!ear.is_calm(long), "this may be a beginning");
+        run(&mut ear, 0.9, 320);
+        assert!(!ear.is_calm(long));
     }
 
     #[test]

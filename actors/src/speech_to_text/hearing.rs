@@ -14,8 +14,9 @@ use maya_providers::{
 use ractor::ActorRef;
 use std::time::{Duration, Instant};
 
-/// Audio kept from before a turn was noticed: 320 ms.
-const PRE_ROLL: usize = HEARING_RATE as usize * 32 / 100;
+/// Audio kept from before a turn was noticed.
+pub(super) const BEFORE: Duration = Duration::from_millis(320);
+const PRE_ROLL: usize = HEARING_RATE as usize * BEFORE.as_millis() as usize / 1000;
 /// What the end-of-turn model looks at: 8 s.
 const JUDGED: usize = HEARING_RATE as usize * 8;
 /// Longest open turn: three minutes; the recogniser gets no more of it.

@@ -8,6 +8,7 @@ mod admin;
 mod context;
 mod error;
 mod group;
+mod membership;
 mod producer;
 mod reader;
 mod settings;

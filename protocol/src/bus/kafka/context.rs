@@ -5,6 +5,7 @@
 
 use super::{
     error::{from_code, is_refusal},
+    membership::Membership,
     producer::Receipt,
     token::Tokens,
 };
@@ -16,6 +17,7 @@ use rdkafka::{
     consumer::ConsumerContext,
     error::KafkaError,
     producer::{DeliveryResult, ProducerContext},
+    statistics::Statistics,
     types::RDKafkaErrorCode,
 };
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
@@ -29,11 +31,18 @@ const SECOND_CHANCE: Duration = Duration::from_secs(2);
 pub(super) struct Context {
     refused: Arc<watch::Sender<Option<String>>>,
     tokens: Option<Tokens>,
+    /// Of a group's member.
+    membership: Option<Membership>,
 }
 
 impl Context {
     pub(super) fn new(tokens: Option<Tokens>) -> Self {
-        Self { refused: Arc::new(watch::Sender::new(None)), tokens }
+        Self { refused: Arc::new(watch::Sender::new(None)), tokens, membership: None }
+    }
+
+    /// Of a group's member.
+    pub(super) fn of_member(&self, membership: Membership) -> Self {
+        Self { membership: Some(membership), ..self.clone() }
     }
 
     /// The token of OAUTHBEARER.
@@ -97,6 +106,12 @@ impl ClientContext for Context {
             self.refuse(reason);
         } else {
             tracing::warn!(%error, reason, "kafka");
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if let (Some(membership), Some(group)) = (&self.membership, &statistics.cgrp) {
+            membership.told(group);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A member of a Kafka consumer group.
 
-use super::{Shared, context::Context, error::bus_error};
+use super::{Shared, context::Context, error::bus_error, membership::Membership};
 use crate::{
     bus::{BusError, Delivery, GroupConsumer, Record},
     topic::Channel,
@@ -73,6 +73,7 @@ impl Drop for Leaver {
 
 pub(super) struct Member {
     consumer: Leaver,
+    membership: Membership,
     channels: Vec<Channel>,
 }
 
@@ -82,19 +83,24 @@ impl Member {
             shared.count(*channel)?;
         }
         let config = shared.settings.group_member(group);
+        let membership = Membership::new(shared.settings.membership_patience);
+        let context = shared.context.of_member(membership.clone());
         let consumer: StreamConsumer<Context> =
-            StreamConsumer::from_config_and_context(&config, shared.context.clone())
-                .map_err(|error| bus_error(&error, group))?;
+            StreamConsumer::from_config_and_context(&config, context).map_err(|error| bus_error(&error, group))?;
         let names: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
         consumer.subscribe(&names).map_err(|error| bus_error(&error, group))?;
-        Ok(Self { consumer: Leaver::new(shared, consumer), channels: channels.to_vec() })
+        Ok(Self { consumer: Leaver::new(shared, consumer), membership, channels: channels.to_vec() })
     }
 }
 
 #[async_trait]
 impl GroupConsumer for Member {
     async fn next(&mut self) -> Result<Delivery, BusError> {
-        self.consumer.next(&self.channels).await
+        tokio::select! {
+            biased;
+            next = self.consumer.next(&self.channels) => next,
+            () = self.membership.lost() => Err(BusError::Unavailable("the member is not in its group any more".into())),
+        }
     }
 
     async fn commit(&mut self, delivery: &Delivery) -> Result<(), BusError> {

@@ -1,6 +1,6 @@
 //! How to reach a cluster, and what librdkafka is told.
 
-use super::token::TokenSource;
+use super::{membership::TOLD_EVERY, token::TokenSource};
 use crate::bus::{BusError, MAX_ENVELOPE, MAX_EVENT_PAYLOAD, TopicSettings};
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,8 @@ pub struct KafkaSettings {
     pub client_id: String,
     /// How long a silent group member is waited for.
     pub session_timeout: Duration,
+    /// How long a group's member may be away from its group before it is replaced; longer than the session's time.
+    pub membership_patience: Duration,
     /// How long one question to the cluster may take.
     pub request_timeout: Duration,
     /// How much media may wait to be sent, in bytes, before `send` says [`BusError::Backlog`].
@@ -129,6 +131,7 @@ impl Default for KafkaSettings {
             topics: TopicSettings::default(),
             client_id: "maya".into(),
             session_timeout: Duration::from_secs(6),
+            membership_patience: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
             media_queue_bytes: 64 * 1024 * 1024,
             token_source: None,
@@ -250,6 +253,7 @@ impl KafkaSettings {
             .set("auto.commit.interval.ms", "500")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.to_string())
+            .set("statistics.interval.ms", TOLD_EVERY.as_millis().to_string())
             .set("heartbeat.interval.ms", (session / 3).clamp(100, 3000).to_string());
         config
     }

@@ -92,6 +92,19 @@ fn a_clear_before_any_speech_shuts_nothing() {
 }
 
 #[test]
+fn what_was_heard_without_its_beginning_comes_again_in_order() {
+    let mut line = Line::default();
+    line.hears(1, 0, 3);
+    assert_eq!(line.judge(end(1, 0, 3)), Verdict::Pass);
+    assert_eq!(line.judge(take_over(2)), Verdict::Pass);
+    assert_eq!(line.judge(speech(2, 0, 2, 0)), cut(0, 3, 0), "the client drops sentence 3");
+    assert_eq!(line.judge(whole(2, 0, 2, 1)), Verdict::Pass);
+    assert_eq!(line.judge(speech(2, 0, 3, 0)), Verdict::Pass, "it is said after 2");
+    assert_eq!(line.judge(whole(2, 0, 3, 1)), Verdict::Pass);
+    assert_eq!(line.judge(end(2, 0, 3)), Verdict::Pass, "and the turn ends after it");
+}
+
+#[test]
 fn a_new_owner_repeats_no_whole_sentence_and_begins_a_cut_one_anew() {
     let mut line = Line::default();
     line.hears(1, 2, 0);

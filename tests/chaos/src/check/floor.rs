@@ -21,6 +21,7 @@ pub(super) fn check(interview: &Interview, add: &mut impl FnMut(Rule, String)) {
         match &line.what {
             What::Joined { .. } => heard = Heard::default(),
             What::AgentClear { turn_id } => heard.clear(number(turn_id)),
+            What::AgentResponse { turn_id, .. } if is_aside(turn_id) => {}
             What::AgentResponse { turn_id, sentence, part, .. } => {
                 if let Some((rule, what)) = heard.take((number(turn_id), *sentence, *part)) {
                     add(rule, what);
@@ -85,7 +86,7 @@ fn recorded(interview: &Interview, add: &mut impl FnMut(Rule, String)) {
     let turns: BTreeMap<u32, &Turn> = interview.turns.iter().map(|turn| (turn.number, turn)).collect();
     for line in &interview.log {
         let What::AgentResponse { turn_id, sentence, text, .. } = &line.what else { continue };
-        if text.is_empty() {
+        if text.is_empty() || is_aside(turn_id) {
             continue;
         }
         let turn = turns.get(&number(turn_id)).filter(|turn| turn.speaker == "MAYA");
@@ -95,6 +96,11 @@ fn recorded(interview: &Interview, add: &mut impl FnMut(Rule, String)) {
     }
 }
 
+/// Whether it is said beside the turns, and in no transcript.
+fn is_aside(turn: &str) -> bool {
+    number(turn) >= 1 << 31
+}
+
 fn number(turn: &str) -> u32 {
-    turn.strip_prefix('t').and_then(|number| number.parse().ok()).unwrap_or(u32::MAX)
+    turn.strip_prefix('t').and_then(|number| number.parse().ok()).unwrap_or((1 << 31) - 1)
 }

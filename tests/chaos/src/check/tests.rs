@@ -203,6 +203,12 @@ fn a_line_that_went_unheard_on_a_connection_that_held() {
 }
 
 #[test]
+fn an_aside_is_no_turn() {
+    let asides = [frame(u32::MAX, 0, 0), frame(u32::MAX, 0, 1), frame(u32::MAX - 1, 0, 0)];
+    assert_eq!(broken_by(in_the_log(14, asides)), []);
+}
+
+#[test]
 fn two_speakers_a_gap_and_a_repetition() {
     assert_eq!(broken_by(in_the_log(14, [frame(0, 1, 1)])), [Rule::TwoSpeakers]);
     assert_eq!(broken_by(in_the_log(4, [frame(0, 1, 2)])), [Rule::Gap]);

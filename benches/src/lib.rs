@@ -4,4 +4,5 @@
 
 pub mod figures;
 pub mod http;
+pub mod listeners;
 pub mod site;

@@ -34,6 +34,7 @@ pub struct Site {
 pub struct Maya {
     child: Child,
     listen: Value,
+    node: String,
 }
 
 impl Site {
@@ -76,6 +77,13 @@ impl Site {
         Ok(())
     }
 
+    /// Puts database and registry where several processes reach them.
+    pub fn on_parts(&mut self, database: &str, redis: &str) {
+        self.set("MAYA_DATABASE__URL", database);
+        self.set("MAYA_REDIS__URL", redis);
+        self.set("MAYA_JOIN__KEY", "a join key of thirty-two bytes...");
+    }
+
     /// `maya` with these arguments on this site.
     pub fn command(&self, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary()?);
@@ -90,6 +98,12 @@ impl Site {
     pub async fn serve(&self, roles: &str) -> Result<Maya> {
         let args: &[&str] = if roles.is_empty() { &["serve"] } else { &["serve", "--roles", roles] };
         Maya::start(self.command(args)?).await
+    }
+
+    /// The same with a data dir of its own, beside other processes.
+    pub async fn serve_apart(&mut self, name: &str, roles: &str) -> Result<Maya> {
+        self.set("MAYA_DATA_DIR", self.folder().join(name).display().to_string());
+        self.serve(roles).await
     }
 
     /// Makes a tenant; its ADMIN key.
@@ -113,12 +127,18 @@ impl Maya {
             Err(_) => bail!("maya is not ready within {PATIENCE:?}"),
         };
         let ready: Value = serde_json::from_str(&line).with_context(|| format!("no ready line: {line}"))?;
-        Ok(Self { child, listen: ready["listen"].clone() })
+        let node = ready["node"].as_str().context("a node has its name")?.to_owned();
+        Ok(Self { child, listen: ready["listen"].clone(), node })
     }
 
     /// `host:port` of a role.
     pub fn address(&self, role: &str) -> Result<String> {
         Ok(self.listen[role].as_str().with_context(|| format!("{role} listens"))?.to_owned())
+    }
+
+    /// Its name among the nodes.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     /// The process's id.

@@ -118,7 +118,9 @@ impl Site {
 impl Maya {
     /// Starts, and reads the ready line.
     pub async fn start(command: Command) -> Result<Self> {
-        let mut child = tokio::process::Command::from(command).stdout(Stdio::piped()).spawn()?;
+        let mut command = tokio::process::Command::from(command);
+        // a measurement that fails leaves nothing behind
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().context("standard output is ours")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = match tokio::time::timeout(PATIENCE, lines.next_line()).await {

@@ -49,7 +49,8 @@ impl Site {
         for role in ROLES {
             site.set(&format!("MAYA_{}__LISTEN", role.to_uppercase()), "127.0.0.1:0");
         }
-        let ours = std::env::vars().filter(|(name, _)| name.starts_with("MAYA_") && name != "MAYA_CACHE_DIR");
+        let own = ["MAYA_CACHE_DIR", "MAYA_BIN"];
+        let ours = std::env::vars().filter(|(name, _)| name.starts_with("MAYA_") && !own.contains(&name.as_str()));
         site.env.extend(ours);
         Ok(site)
     }

@@ -37,6 +37,53 @@ impl Durations {
     }
 }
 
+impl FromIterator<Duration> for Durations {
+    fn from_iter<T: IntoIterator<Item = Duration>>(durations: T) -> Self {
+        Self(durations.into_iter().collect())
+    }
+}
+
+/// A histogram of `/metrics`: upper bounds in seconds, and how many were no longer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram(Vec<(f64, u64)>);
+
+impl Histogram {
+    /// The one of that name, without labels; empty where nothing was observed yet.
+    pub fn read(metrics: &str, name: &str) -> Self {
+        let bucket = |line: &str| -> Option<(f64, u64)> {
+            let (bound, count) = line.strip_prefix(name)?.strip_prefix("_bucket{le=\"")?.split_once("\"} ")?;
+            // "+Inf" reads as a float
+            Some((bound.parse().ok()?, count.parse().ok()?))
+        };
+        Self(metrics.lines().filter_map(bucket).collect())
+    }
+    /// What was observed after another reading of the same.
+    pub fn since(mut self, before: &Self) -> Self {
+        for ((_, count), (_, earlier)) in self.0.iter_mut().zip(&before.0) {
+            *count -= earlier;
+        }
+        self
+    }
+    /// How many were observed.
+    pub fn len(&self) -> u64 {
+        self.0.last().map_or(0, |(_, count)| *count)
+    }
+    /// Whether nothing was observed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The bound, in milliseconds, of the first bucket in which so many percent are: the percentile is no longer.
+    pub fn percentile(&self, percent: f64) -> f64 {
+        let rank = (percent / 100.0 * self.len() as f64).ceil() as u64;
+        self.0.iter().find(|(_, count)| *count >= rank).map_or(0.0, |(bound, _)| bound * 1000.0)
+    }
+    /// `p50 <= 1 ms, …`
+    pub fn summary(&self) -> String {
+        let [p50, p95, p99, max] = [50.0, 95.0, 99.0, 100.0].map(|percent| self.percentile(percent));
+        format!("p50 <= {p50} ms, p95 <= {p95} ms, p99 <= {p99} ms, max <= {max} ms ({} measured)", self.len())
+    }
+}
+
 /// CPU time that a process has used so far.
 pub fn cpu(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
@@ -74,9 +121,24 @@ pub fn load() -> String {
     load.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
+/// The slope of the straight line that fits the points best.
+pub fn slope(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
+    let (over, under) = points
+        .iter()
+        .fold((0.0, 0.0), |(over, under), point| (over + (point.0 - x) * (point.1 - y), under + (point.0 - x).powi(2)));
+    over / under
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slope_is_the_lines() {
+        assert!((slope(&[(1.0, 5.0), (2.0, 7.0), (4.0, 11.0)]) - 2.0).abs() < 1e-9);
+    }
 
     #[test]
     fn percentiles_are_nearest_ranks() {
@@ -84,6 +146,16 @@ mod tests {
         (1..=100).rev().for_each(|ms| all.push(Duration::from_millis(ms)));
         assert_eq!([50.0, 95.0, 99.0, 100.0].map(|percent| all.percentile(percent)), [50.0, 95.0, 99.0, 100.0]);
         assert_eq!(Durations::default().percentile(50.0), 0.0);
+    }
+
+    #[test]
+    fn a_histogram_says_in_which_bucket_a_percentile_is() {
+        let text = "# TYPE x histogram\nx_bucket{le=\"0.001\"} 5\nx_bucket{le=\"0.01\"} 109\nx_bucket{le=\"+Inf\"} 110\nx_sum 1\nx_count 110\nxy_bucket{le=\"1\"} 7\n";
+        let histogram = Histogram::read(text, "x");
+        assert_eq!([50.0, 99.0, 100.0].map(|percent| histogram.percentile(percent)), [10.0, 10.0, f64::INFINITY]);
+        let before = Histogram(vec![(0.001, 4), (0.01, 9), (f64::INFINITY, 10)]);
+        assert_eq!(histogram.since(&before).len(), 100);
+        assert!(Histogram::read(text, "y").is_empty() && Histogram::read("", "x").percentile(99.0) == 0.0);
     }
 
     #[test]

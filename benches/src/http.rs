@@ -66,6 +66,12 @@ impl Connection {
         Ok(serde_json::from_slice(&body)?)
     }
 
+    /// The process's metrics, as Prometheus reads them.
+    pub async fn metrics(&mut self) -> Result<String> {
+        let (_, text) = self.send(Method::GET, "/metrics", Bytes::new()).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Posts JSON, reads JSON.
     pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
         let (status, body) = self.send(Method::POST, path, Bytes::from(body.to_string())).await?;

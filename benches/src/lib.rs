@@ -2,6 +2,9 @@
 //!
 //! Each binary of this crate measures one promise; `README.md` beside it lists commands, goals and what was seen.
 
+pub mod candidate;
+pub mod crowd;
 pub mod figures;
 pub mod http;
+pub mod listeners;
 pub mod site;

@@ -34,6 +34,7 @@ pub struct Site {
 pub struct Maya {
     child: Child,
     listen: Value,
+    node: String,
 }
 
 impl Site {
@@ -48,7 +49,8 @@ impl Site {
         for role in ROLES {
             site.set(&format!("MAYA_{}__LISTEN", role.to_uppercase()), "127.0.0.1:0");
         }
-        let ours = std::env::vars().filter(|(name, _)| name.starts_with("MAYA_") && name != "MAYA_CACHE_DIR");
+        let own = ["MAYA_CACHE_DIR", "MAYA_BIN"];
+        let ours = std::env::vars().filter(|(name, _)| name.starts_with("MAYA_") && !own.contains(&name.as_str()));
         site.env.extend(ours);
         Ok(site)
     }
@@ -76,6 +78,13 @@ impl Site {
         Ok(())
     }
 
+    /// Puts database and registry where several processes reach them.
+    pub fn on_parts(&mut self, database: &str, redis: &str) {
+        self.set("MAYA_DATABASE__URL", database);
+        self.set("MAYA_REDIS__URL", redis);
+        self.set("MAYA_JOIN__KEY", "a join key of thirty-two bytes...");
+    }
+
     /// `maya` with these arguments on this site.
     pub fn command(&self, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary()?);
@@ -92,6 +101,12 @@ impl Site {
         Maya::start(self.command(args)?).await
     }
 
+    /// The same with a data dir of its own, beside other processes.
+    pub async fn serve_apart(&mut self, name: &str, roles: &str) -> Result<Maya> {
+        self.set("MAYA_DATA_DIR", self.folder().join(name).display().to_string());
+        self.serve(roles).await
+    }
+
     /// Makes a tenant; its ADMIN key.
     pub fn tenant(&self) -> Result<String> {
         let output = self.command(&["tenant", "create", "--name", "Bench", "--json"])?.output()?;
@@ -104,7 +119,9 @@ impl Site {
 impl Maya {
     /// Starts, and reads the ready line.
     pub async fn start(command: Command) -> Result<Self> {
-        let mut child = tokio::process::Command::from(command).stdout(Stdio::piped()).spawn()?;
+        let mut command = tokio::process::Command::from(command);
+        // a measurement that fails leaves nothing behind
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().context("standard output is ours")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = match tokio::time::timeout(PATIENCE, lines.next_line()).await {
@@ -113,12 +130,18 @@ impl Maya {
             Err(_) => bail!("maya is not ready within {PATIENCE:?}"),
         };
         let ready: Value = serde_json::from_str(&line).with_context(|| format!("no ready line: {line}"))?;
-        Ok(Self { child, listen: ready["listen"].clone() })
+        let node = ready["node"].as_str().context("a node has its name")?.to_owned();
+        Ok(Self { child, listen: ready["listen"].clone(), node })
     }
 
     /// `host:port` of a role.
     pub fn address(&self, role: &str) -> Result<String> {
         Ok(self.listen[role].as_str().with_context(|| format!("{role} listens"))?.to_owned())
+    }
+
+    /// Its name among the nodes.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     /// The process's id.

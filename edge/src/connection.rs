@@ -4,7 +4,7 @@ use crate::{
     gate::{Cut, Gate, Verdict},
     metric,
     publisher::Publisher,
-    socket::outbox::Outbox,
+    socket::outbox::{Item, Outbox},
 };
 use maya_protocol::{
     audio::{AgentBody, AgentMessage, CandidateBody, ErrorCode, SPEAKING_RATE},
@@ -72,7 +72,7 @@ impl Connection {
         let session_id = self.session;
         let (down, of) = match message.body {
             AgentBody::TakeOver => return,
-            AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(turn_id, sentence),
+            AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(Item::Whole(turn_id, sentence)),
             AgentBody::Close => return self.outbox.close(1000, "the interview is over"),
             AgentBody::State { phase, reason, remaining_seconds } => {
                 self.state_said.store(true, Ordering::Relaxed);
@@ -84,9 +84,13 @@ impl Connection {
                 let down = Down::AgentResponse { session_id, turn_id, sentence, part, text, data, sample_rate, last };
                 (down, Some((turn_id, sentence)))
             }
-            AgentBody::Clear { turn_id } => {
+            AgentBody::Clear { turn_id, barged_in_at } => {
                 self.outbox.clear(turn_id);
-                (Down::AgentClear { session_id, turn_id }, None)
+                self.outbox.push(json(&Down::AgentClear { session_id, turn_id }), None, Some(since));
+                if let Some(decided_at) = barged_in_at {
+                    self.outbox.mark(Item::BargedIn(decided_at));
+                }
+                return;
             }
             AgentBody::Transcript { utterance_id, text, r#final } => {
                 (Down::Transcript { session_id, utterance_id, text, r#final }, None)

@@ -62,7 +62,7 @@ impl Gate {
                 self.speech.part(*turn_id, *sentence, part)
             }
             AgentBody::Whole { turn_id, sentence, parts } => self.speech.whole(*turn_id, *sentence, *parts),
-            AgentBody::Clear { turn_id } => {
+            AgentBody::Clear { turn_id, .. } => {
                 self.speech.clear(*turn_id);
                 Verdict::Pass
             }

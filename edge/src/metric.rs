@@ -22,6 +22,8 @@ pub const DROPPED: &str = "maya_edge_dropped_total";
 pub const FORWARDED: &str = "maya_edge_forwarded_total";
 /// From the bus (or a peer) to the socket.
 pub const BUS_TO_SOCKET: &str = "maya_edge_bus_to_socket_seconds";
+/// A barge-in: from the session's decision to the socket. Of two machines the difference of their clocks is in it.
+pub const BARGE_IN: &str = "maya_barge_in_seconds";
 
 /// Describes them to the recorder.
 pub(crate) fn describe() {
@@ -35,4 +37,9 @@ pub(crate) fn describe() {
     describe_counter!(DROPPED, Unit::Count, "Messages to a candidate dropped, by reason.");
     describe_counter!(FORWARDED, Unit::Count, "Messages handed to another edge.");
     describe_histogram!(BUS_TO_SOCKET, Unit::Seconds, "From the bus, or a peer, to the socket.");
+    describe_histogram!(
+        BARGE_IN,
+        Unit::Seconds,
+        "A barge-in: from the session's decision to AGENT_CLEAR at the socket."
+    );
 }

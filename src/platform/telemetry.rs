@@ -3,7 +3,8 @@
 mod json;
 
 use crate::config::Log;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use maya_edge::metric;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
@@ -11,6 +12,11 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Turns and requests are measured in these buckets, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
+/// A barge-in has goals of 10 ms and 30 ms.
+const BARGE_IN_SECONDS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05,
+    0.1, 0.25, 0.5, 1.0,
+];
 
 /// Installs both where nobody has; returns what renders the metrics.
 pub fn install(log: &Log) -> PrometheusHandle {
@@ -24,8 +30,12 @@ pub fn install(log: &Log) -> PrometheusHandle {
     };
     METRICS
         .get_or_init(|| {
-            let recorder =
-                PrometheusBuilder::new().set_buckets(SECONDS).expect("the buckets are not empty").build_recorder();
+            let barge_in = Matcher::Full(metric::BARGE_IN.to_owned());
+            let recorder = PrometheusBuilder::new()
+                .set_buckets(SECONDS)
+                .and_then(|builder| builder.set_buckets_for_metric(barge_in, BARGE_IN_SECONDS))
+                .expect("the buckets are not empty")
+                .build_recorder();
             let handle = recorder.handle();
             let _ = metrics::set_global_recorder(recorder);
             describe();

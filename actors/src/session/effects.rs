@@ -133,7 +133,7 @@ impl SessionState {
                 self.mouth.stop();
                 self.children.drop_voices();
             }
-            Effect::Clear { turn } => self.send(AgentBody::Clear { turn_id: turn }),
+            Effect::Clear { turn, barged_in_at } => self.send(AgentBody::Clear { turn_id: turn, barged_in_at }),
             Effect::Changed { change, reason } => {
                 self.journal.write(Entry::Changed { change, reason });
             }

@@ -156,8 +156,8 @@ pub enum Effect {
     Say(Aside),
     /// Drop all voices and their audio.
     StopVoice,
-    /// The candidate's client drops what it has not played.
-    Clear { turn: TurnId },
+    /// The candidate's client drops what it has not played; for a barge-in, when that was decided.
+    Clear { turn: TurnId, barged_in_at: Option<DateTime<Utc>> },
     /// Tell everyone.
     Changed { change: SessionChange, reason: Option<String> },
     /// Write the end, then answer [`Input::Completed`].

@@ -5,7 +5,7 @@
 //! seconds with its helpers coming and going); the tree travels over gRPC on loopback and is sent to the viewers, who
 //! are a process of their own, as server-sent events.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::{Router, body::Body, http::header, response::IntoResponse, routing::get};
 use clap::{Parser, Subcommand};
 use futures::{StreamExt, stream};
@@ -22,8 +22,12 @@ use maya_protocol::{
     tree::{Known, NodeState, NodeView, StageLatency, TreeChanges},
 };
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::net::TcpListener;
@@ -81,17 +85,20 @@ async fn main() -> Result<()> {
     let viewers = Viewers::start(&url, args.viewers)?;
     // the first, whole tree is over
     used(5).await?;
-    let before = figures::cpu(viewers.0.id())?;
+    let (before, seen_before) = (figures::cpu(viewers.child.id())?, viewers.seen());
     let watched = used(args.seconds).await?;
+    let seen = viewers.seen() - seen_before;
+    ensure!(seen > 0, "the viewers saw nothing");
     let share = |time: Duration| time.as_secs_f64() / args.seconds as f64 * 100.0;
     println!(
-        "{} sessions, {} viewers: dashboard {:.2} % of a core (with viewers {:.2} %, without {:.2} %); the viewers' own process {:.1} %; load {}",
+        "{} sessions, {} viewers: dashboard {:.2} % of a core (with viewers {:.2} %, without {:.2} %); the viewers' own process {:.1} %, {:.0} KiB a second to each; load {}",
         args.sessions,
         args.viewers,
         share(watched.saturating_sub(alone)),
         share(watched),
         share(alone),
-        share(figures::cpu(viewers.0.id())? - before),
+        share(figures::cpu(viewers.child.id())? - before),
+        seen as f64 / 1024.0 / args.seconds as f64 / args.viewers as f64,
         figures::load(),
     );
     Ok(())
@@ -220,27 +227,52 @@ async fn live(mut lives: Vec<Life>, observer: Observer, clock: SharedClock) {
 }
 
 /// The viewers' process; it ends with this one's measurement.
-struct Viewers(Child);
+struct Viewers {
+    child: Child,
+    seen: Arc<AtomicU64>,
+}
 impl Viewers {
     fn start(url: &str, viewers: usize) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        let child = Command::new(program).args(["view", url, &viewers.to_string()]).stdin(Stdio::null()).spawn();
-        Ok(Self(child.context("the viewers")?))
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["view", url, &viewers.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("the viewers")?;
+        let lines = BufReader::new(child.stdout.take().context("standard output is piped")?).lines();
+        let seen = Arc::new(AtomicU64::new(0));
+        let told = seen.clone();
+        std::thread::spawn(move || {
+            for bytes in lines.map_while(|line| line.ok()?.parse().ok()) {
+                told.store(bytes, Ordering::Relaxed);
+            }
+        });
+        Ok(Self { child, seen })
+    }
+    /// Bytes that all of them have read, as they said within the last second.
+    fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
     }
 }
 impl Drop for Viewers {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 async fn view(url: &str, viewers: usize) -> Result<()> {
     let client = Client::builder(TokioExecutor::new()).build_http::<http_body_util::Empty<bytes::Bytes>>();
+    let seen = Arc::new(AtomicU64::new(0));
+    let told = seen.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            println!("{}", told.load(Ordering::Relaxed));
+        }
+    });
     let reads = (0..viewers).map(|_| async {
         let mut body = client.get(url.parse()?).await?.into_body();
         while let Some(frame) = body.frame().await {
-            frame?;
+            let bytes = frame?.data_ref().map_or(0, bytes::Bytes::len);
+            seen.fetch_add(bytes as u64, Ordering::Relaxed);
         }
         anyhow::Ok(())
     });

@@ -29,7 +29,7 @@ fn end(epoch: u64, turn: u32, sentence: u32) -> AgentMessage {
     message(epoch, body)
 }
 fn clear(epoch: u64, turn: u32) -> AgentMessage {
-    message(epoch, AgentBody::Clear { turn_id: TurnId(turn) })
+    message(epoch, AgentBody::Clear { turn_id: TurnId(turn), barged_in_at: None })
 }
 fn take_over(epoch: u64) -> AgentMessage {
     message(epoch, AgentBody::TakeOver)

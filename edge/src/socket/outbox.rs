@@ -1,6 +1,7 @@
 //! What waits to be written to one socket: bounded in bytes, so that a client that never reads costs a bound and no more.
 
 use crate::metric;
+use chrono::{DateTime, Utc};
 use maya_protocol::{clock::SharedClock, ids::TurnId};
 use parking_lot::Mutex;
 use std::{
@@ -16,6 +17,8 @@ pub(crate) enum Item {
     Text { text: String, of: Option<(TurnId, u32)>, since: Option<Instant> },
     /// Nothing to write: all before it is, and with that a sentence.
     Whole(TurnId, u32),
+    /// Nothing to write: all before it is, and with that the AGENT_CLEAR of a barge-in that was decided then.
+    BargedIn(DateTime<Utc>),
     /// The answer to a ping.
     Pong(Vec<u8>),
     /// The last frame.
@@ -67,11 +70,11 @@ impl Outbox {
         dropped.is_none()
     }
 
-    /// Marks the place behind a sentence.
-    pub(crate) fn mark(&self, turn: TurnId, sentence: u32) {
+    /// Marks a place with what is nothing to write.
+    pub(crate) fn mark(&self, place: Item) {
         let mut inner = self.inner.lock();
         if !inner.closing {
-            inner.queue.push_back(Item::Whole(turn, sentence));
+            inner.queue.push_back(place);
         }
         drop(inner);
         self.wake.notify_one();
@@ -173,7 +176,7 @@ mod tests {
     fn a_clear_drops_only_its_turn_and_gives_the_room_back() {
         let (outbox, _) = outbox(10);
         assert!(outbox.push("aaaa".into(), Some((TurnId(1), 0)), None));
-        outbox.mark(TurnId(1), 0);
+        outbox.mark(Item::Whole(TurnId(1), 0));
         assert!(outbox.push("bb".into(), None, None));
         assert!(outbox.push("cccc".into(), Some((TurnId(1), 1)), None));
         assert!(!outbox.push("d".into(), None, None));
@@ -189,10 +192,10 @@ mod tests {
         let (outbox, _) = outbox(10);
         let push = |text: &str, sentence| assert!(outbox.push(text.into(), Some((TurnId(1), sentence)), None));
         push("a", 0);
-        outbox.mark(TurnId(1), 0);
+        outbox.mark(Item::Whole(TurnId(1), 0));
         push("b", 1);
         push("c", 1);
-        outbox.mark(TurnId(1), 1);
+        outbox.mark(Item::Whole(TurnId(1), 1));
         assert_eq!(outbox.forget(TurnId(1), 1), 2);
         let left = Item::Text { text: "a".into(), of: Some((TurnId(1), 0)), since: None };
         let items: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();

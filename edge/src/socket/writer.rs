@@ -29,6 +29,11 @@ pub(super) async fn run<W: AsyncWrite + Unpin>(
                 connection.written(*turn, *sentence);
                 continue;
             }
+            Some(Item::BargedIn(decided_at)) => {
+                let took = (shared.clock.utc() - *decided_at).to_std().unwrap_or_default();
+                metrics::histogram!(metric::BARGE_IN).record(took);
+                continue;
+            }
             Some(Item::Text { text, .. }) => (Frame::text(Payload::Borrowed(text.as_bytes())), text.len()),
             Some(Item::Pong(payload)) => (Frame::pong(Payload::Borrowed(payload)), payload.len()),
             Some(Item::Close { code, reason }) => (Frame::close(*code, reason.as_bytes()), 0),

@@ -65,7 +65,7 @@ async fn a_clear_drops_what_is_queued_of_its_turn() {
     for part in 0..parts {
         speaker.say(speech(2, 0, part)).await;
     }
-    speaker.say(AgentBody::Clear { turn_id: TurnId(2) }).await;
+    speaker.say(AgentBody::Clear { turn_id: TurnId(2), barged_in_at: None }).await;
     speaker.say(speech(2, 0, parts)).await;
     speaker.say(speech(4, 0, 0)).await;
     to_marked.say(speech(0, 0, 0)).await;

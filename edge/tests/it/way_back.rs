@@ -24,7 +24,7 @@ async fn every_message_has_its_frame_and_close_comes_last() {
     let (turn_id, text) = (TurnId(2), "Hello.".to_owned());
     speaker.say(AgentBody::Speech { turn_id, sentence: 0, part: 0, text, last: true, pcm: pcm.clone() }).await;
     // Of another turn: its own would rightly drop what is still queued of it.
-    speaker.say(AgentBody::Clear { turn_id: TurnId(0) }).await;
+    speaker.say(AgentBody::Clear { turn_id: TurnId(0), barged_in_at: None }).await;
     let (code, message) = (ErrorCode::Internal, "sorry".to_owned());
     speaker.say(AgentBody::Error { code, message, retryable: true }).await;
     let reason = Some("all_questions_asked".to_owned());

@@ -13,6 +13,7 @@ use crate::{
     trace::TraceContext,
 };
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// One message to a candidate's connection.
@@ -61,10 +62,15 @@ pub enum AgentBody {
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]
     Whole { turn_id: TurnId, sentence: u32, parts: u32 },
-    /// Drop what is not yet played of that turn.
+    /// Drop what is not yet played of that turn. For a barge-in: when the session took the floor from Maya, by its
+    /// node's clock. Measured against, never decided by.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]
-    Clear { turn_id: TurnId },
+    Clear {
+        turn_id: TurnId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        barged_in_at: Option<DateTime<Utc>>,
+    },
     /// The candidate's words; travels on `audio.candidate.transcribed`.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]

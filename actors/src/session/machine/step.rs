@@ -235,7 +235,7 @@ impl Machine {
             Doing::Talking(Talk { why: Why::Closing(_), .. }) => {}
             Doing::Talking(talk) => {
                 if talk.has_begun() {
-                    effects.push(Effect::Clear { turn: talk.turn });
+                    effects.push(Effect::Clear { turn: talk.turn, barged_in_at: Some(now.utc) });
                 }
                 if talk.is_recorded() {
                     effects.push(Effect::Heard { turn: talk.turn, sentences: talk.recorded_text().len() });
@@ -345,7 +345,7 @@ impl Machine {
                 if let Doing::Talking(talk) = doing
                     && talk.has_begun()
                 {
-                    effects.push(Effect::Clear { turn: talk.turn });
+                    effects.push(Effect::Clear { turn: talk.turn, barged_in_at: None });
                 }
                 effects.extend([Effect::CancelThought, Effect::StopVoice]);
                 self.think(Task::Close { reason: CloseReason::Requested }, now.instant, effects);
@@ -391,7 +391,7 @@ impl Machine {
             && talk.has_begun()
             && !matches!(talk.why, Why::Closing(_))
         {
-            effects.push(Effect::Clear { turn: talk.turn });
+            effects.push(Effect::Clear { turn: talk.turn, barged_in_at: None });
         }
         self.ending = Some((outcome, reason));
         effects.extend([Effect::CancelThought, Effect::StopVoice, Effect::Complete { outcome, reason }]);

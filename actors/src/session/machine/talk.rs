@@ -66,7 +66,7 @@ impl Machine {
         let from = talk.first_to_repeat(now.instant);
         // of what another owner let go the edge knows better whether it was cut
         if from < talk.sentences.len() && talk.has_begun() && talk.heard_at.is_some() {
-            effects.push(Effect::Clear { turn: talk.turn });
+            effects.push(Effect::Clear { turn: talk.turn, barged_in_at: None });
         }
         effects.push(Effect::StopVoice);
         // not on this connection

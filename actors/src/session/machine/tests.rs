@@ -56,6 +56,7 @@ struct World {
     completed: Option<Outcome>,
     finished: bool,
     clears: usize,
+    barged_in_at: Option<DateTime<Utc>>,
     asides: Vec<Aside>,
     /// Of each thought, whether the plan alone was to word it.
     plain: Vec<bool>,
@@ -81,6 +82,7 @@ impl World {
             completed: None,
             finished: false,
             clears: 0,
+            barged_in_at: None,
             asides: Vec::new(),
             plain: Vec::new(),
             phase: Phase::Waiting,
@@ -153,7 +155,10 @@ impl World {
                     self.completed = Some(outcome);
                     self.coming.push(Input::Completed);
                 }
-                Effect::Clear { .. } => self.clears += 1,
+                Effect::Clear { barged_in_at, .. } => {
+                    self.clears += 1;
+                    self.barged_in_at = barged_in_at;
+                }
                 Effect::Heard { turn, sentences } => self.heard = Some((turn, sentences)),
                 Effect::Leave => {
                     assert!(!self.left, "left twice");
@@ -328,6 +333,7 @@ fn an_interruption_clears_and_gives_the_floor() {
     assert_eq!(world.clears, 0, "a sound alone does not interrupt");
     world.put(Input::Interruption);
     assert_eq!((world.clears, world.phase), (1, Phase::Listening));
+    assert_eq!(world.barged_in_at, Some(world.now.utc), "how long the clear takes is measured from here");
     world.utter("Sorry, one thing.");
     world.until(Phase::Listening);
     assert_eq!(world.acknowledged.len(), 1);

@@ -66,6 +66,7 @@ fn routes() -> OpenApiRouter<AppState> {
 pub fn openapi() -> Document {
     let mut document = routes().into_openapi();
     openapi::name_operations(&mut document);
+    openapi::name_problems(&mut document);
     document
 }
 

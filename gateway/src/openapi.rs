@@ -3,7 +3,8 @@
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document,
+        OpenApi as Document, RefOr,
+        path::Operation,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -50,6 +51,25 @@ pub fn name_operations(document: &mut Document) {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}{name}"));
             }
+        }
+    }
+}
+
+/// Errors are RFC 9457 problems, whatever their annotation says of the type of their content.
+pub fn name_problems(document: &mut Document) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        operations.into_iter().flatten().for_each(name_problems_of);
+    }
+}
+
+fn name_problems_of(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+            && let Some(problem) = response.content.shift_remove("application/json")
+        {
+            response.content.insert("application/problem+json".to_owned(), problem);
         }
     }
 }

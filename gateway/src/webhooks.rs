@@ -21,7 +21,7 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 macro_rules! types {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:tt;)*) => {
         /// What a webhook tells of.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum WebhookType { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }

@@ -171,6 +171,8 @@ impl SessionState {
                 self.args.probe.socket(None);
                 self.children.tell_ear(SpeechToTextMessage::Gone);
                 self.step(myself, Input::Left).await;
+                // nobody is there to be told the state; recruiters and edges read it there
+                self.tell_registry();
             }
             CandidateBody::Leave if current => self.step(myself, Input::Leave).await,
             CandidateBody::Consent { recording, text_version } if current => {

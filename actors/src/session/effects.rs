@@ -203,7 +203,7 @@ impl SessionState {
     }
 
     /// Tells the registry what everyone may know; it is a cache, so nobody waits for it.
-    fn tell_registry(&mut self) {
+    pub(super) fn tell_registry(&mut self) {
         self.live_version += 1;
         let now = self.now();
         let live = LiveState {

@@ -16,6 +16,7 @@ const RATES: RangeInclusive<u32> = 8_000..=48_000;
 
 const NOT_STARTED: Refusal = Refusal::new(ErrorCode::NotStarted, "AUDIO start comes first");
 const BAD_RATE: Refusal = Refusal::new(ErrorCode::BadAudio, "sampleRate must lie between 8000 and 48000");
+const NO_DATA: Refusal = Refusal::new(ErrorCode::BadMessage, "a chunk has no data");
 const BAD_BASE64: Refusal = Refusal::new(ErrorCode::BadAudio, "data is not base64");
 const ODD: Refusal = Refusal::new(ErrorCode::BadAudio, "LINEAR16 has two bytes a sample");
 const BROKEN: Refusal = Refusal::new(ErrorCode::BadAudio, "the WebM stream is broken: start again");
@@ -38,7 +39,10 @@ impl Stream {
     pub(super) fn accept(&mut self, audio: Audio) -> Outcome {
         match audio.streaming {
             Some(Streaming::Start) => self.start(&audio),
-            Some(Streaming::Chunk) => self.chunk(audio.data.as_deref().unwrap_or_default()),
+            Some(Streaming::Chunk) => match audio.data.as_deref() {
+                Some(data) => self.chunk(data),
+                None => NO_DATA.into(),
+            },
             Some(Streaming::End) => self.end(),
             None => batch(&audio),
         }

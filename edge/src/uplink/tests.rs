@@ -37,6 +37,7 @@ fn each_bad_frame_has_its_code() {
         (r#"{"type":"DANCE"}"#.into(), UnknownType),
         (r#"{"type":"AUDIO","streaming":"middle"}"#.into(), BadMessage),
         (r#"{"type":"AUDIO"}"#.into(), BadMessage),
+        (r#"{"type":"AUDIO","streaming":"chunk"}"#.into(), BadMessage),
         (format!(r#"{{"type":"LEAVE","sessionId":"{other}"}}"#), BadMessage),
         (r#"{"type":"PLAYBACK","turnId":"7","sentence":0,"playedMs":1}"#.into(), BadMessage),
         (r#"{"type":"AUDIO","data":"AAA=","sampleRate":NaN}"#.into(), BadMessage),

@@ -28,6 +28,10 @@ async fn the_document_is_openapi_3_1_and_all_its_references_lead_somewhere() {
             }
         }
     }
+    let types = document.pointer("/components/schemas/WebhookType/enum").expect("the types of webhooks are listed");
+    assert!(types.as_array().unwrap().contains(&"interview.info_needed".into()), "as on the wire: {types}");
+    let refused = document.pointer("/paths/~1api~1v1~1integration~1interviews/post/responses/422/content").unwrap();
+    assert!(refused.get("application/problem+json").is_some(), "{refused}");
     let page = api.head(Api::request("GET", "/api/v1/docs/", &[], None)).await;
     assert_eq!(page.0, 200);
 }

@@ -2,43 +2,39 @@
 //! it sometimes does not (an unknown client found groups that stayed empty for ten minutes, with nothing in the log). So
 //! a member that has not been whole for a while is replaced by whoever reads it.
 
-use parking_lot::Mutex;
 use rdkafka::statistics::ConsumerGroup;
-use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::{sync::watch, time::timeout};
 
 /// How often librdkafka tells of a group; it tells nothing where its queue is not served any more.
 pub(super) const TOLD_EVERY: Duration = Duration::from_secs(2);
 
-/// When a member was last known to be in its group.
+/// What is known of a member's place in its group.
 #[derive(Debug, Clone)]
 pub(super) struct Membership {
-    whole: Arc<Mutex<Instant>>,
+    /// Is sent each time that it is whole.
+    whole: watch::Sender<()>,
     patience: Duration,
 }
 
 impl Membership {
-    /// Of one that joins now, and may be away for `patience` at a time.
+    /// Of one that may be away for `patience` at a time.
     pub(super) fn new(patience: Duration) -> Self {
-        Self { whole: Arc::new(Mutex::new(Instant::now())), patience }
+        Self { whole: watch::Sender::new(()), patience }
     }
 
     /// What librdkafka tells.
     pub(super) fn told(&self, group: &ConsumerGroup) {
         if group.state == "up" && group.join_state == "steady" {
-            *self.whole.lock() = Instant::now();
+            self.whole.send_replace(());
         }
     }
 
-    /// Returns when it has been away for too long.
+    /// Returns when it has been away for too long, counted from now.
     pub(super) async fn lost(&self) {
-        loop {
-            let until = *self.whole.lock() + self.patience;
-            if Instant::now() >= until {
-                return;
-            }
-            tokio::time::sleep_until(until).await;
-        }
+        let mut whole = self.whole.subscribe();
+        // the sender is ours: it does not go away
+        while timeout(self.patience, whole.changed()).await.is_ok() {}
     }
 }
 
@@ -51,17 +47,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_member_that_stays_away_is_lost_and_one_that_comes_back_is_not() {
-        let membership = Membership::new(Duration::from_millis(50));
-        let ago = Instant::now() - Duration::from_secs(60);
-        *membership.whole.lock() = ago;
+    async fn only_a_whole_member_is_not_lost() {
+        let membership = Membership::new(Duration::from_millis(200));
+        let mut whole = membership.whole.subscribe();
         for (state, join_state) in [("wait-coord", "steady"), ("up", "wait-join")] {
             membership.told(&group(state, join_state));
-            assert_eq!(*membership.whole.lock(), ago, "{state}, {join_state}");
+            assert!(!whole.has_changed().unwrap(), "{state}, {join_state}");
         }
         membership.told(&group("up", "steady"));
-        assert!(membership.whole.lock().elapsed() < Duration::from_secs(60));
+        assert!(whole.has_changed().unwrap());
+        whole.mark_unchanged();
+        // nothing more is told of it
         membership.lost().await;
-        assert!(membership.whole.lock().elapsed() >= Duration::from_millis(50), "not before its patience is over");
     }
 }

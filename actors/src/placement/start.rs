@@ -43,6 +43,8 @@ enum NotHere {
     Gone,
     #[error("no room: {0}")]
     Waits(&'static str),
+    #[error("this node goes away")]
+    Leaving,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the session did not start: {0}")]
@@ -89,7 +91,7 @@ impl Inner {
                 tracing::warn!(session = %session, error = %error, "a session waits for the database")
             }
             NotHere::Failed(_) => tracing::error!(session = %session, error = %why, "a session was not started"),
-            NotHere::Owned | NotHere::NotJoined | NotHere::Gone => {}
+            NotHere::Owned | NotHere::NotJoined | NotHere::Gone | NotHere::Leaving => {}
         }
     }
 
@@ -125,6 +127,10 @@ impl Inner {
             PlacementState::Live => {}
         }
         let (rebuilt, was_owned_by) = (placement.state == PlacementState::Live, placement.owner);
+        // it was looked for before this node was told to stop: another one finds it
+        if self.draining.is_cancelled() {
+            return Err(NotHere::Leaving);
+        }
         let mut tx = parts.store.system().await?;
         // as its last owner left it: that one may have written since it was read above
         let claimed = placements::claim(&mut tx, session, placement.epoch, &parts.node).await?;

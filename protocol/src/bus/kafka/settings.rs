@@ -191,6 +191,9 @@ impl KafkaSettings {
             .set("socket.nagle.disable", "true")
             .set("socket.keepalive.enable", "true")
             .set("socket.connection.setup.timeout.ms", "5000")
+            // a request that a half-open way has swallowed is made again while its messages are still of use: by default
+            // it is waited for for a minute, twice as long as media may wait
+            .set("socket.timeout.ms", "5000")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "2000")
             .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());

@@ -37,6 +37,12 @@ impl Leaver {
             Err(_) => drop(consumer),
         }
     }
+    /// Gives a consumer up that may never answer again: nobody waits for its end, which may not come.
+    fn abandon(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            std::thread::spawn(move || drop(consumer));
+        }
+    }
     /// The next message, or the error that a caller must see; the others librdkafka mends itself.
     pub(super) async fn next(&mut self, channels: &[Channel]) -> Result<Delivery, BusError> {
         loop {
@@ -99,7 +105,10 @@ impl GroupConsumer for Member {
         tokio::select! {
             biased;
             next = self.consumer.next(&self.channels) => next,
-            () = self.membership.lost() => Err(BusError::Unavailable("the member is not in its group any more".into())),
+            () = self.membership.lost() => {
+                self.consumer.abandon();
+                Err(BusError::Unavailable("the member is not in its group any more".into()))
+            }
         }
     }
 

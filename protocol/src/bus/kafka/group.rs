@@ -89,7 +89,7 @@ impl Member {
             shared.count(*channel)?;
         }
         let config = shared.settings.group_member(group);
-        let membership = Membership::new(shared.settings.membership_patience);
+        let membership = Membership::watch(shared.settings.membership_patience);
         let context = shared.context.of_member(membership.clone());
         let consumer: StreamConsumer<Context> =
             StreamConsumer::from_config_and_context(&config, context).map_err(|error| bus_error(&error, group))?;

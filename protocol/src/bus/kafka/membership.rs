@@ -5,6 +5,7 @@
 use rdkafka::statistics::ConsumerGroup;
 use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How often librdkafka tells of a group; it tells nothing where its queue is not served any more.
 pub(super) const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -14,13 +15,28 @@ pub(super) const TOLD_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Membership {
     /// Is sent each time that it is whole.
     whole: watch::Sender<()>,
-    patience: Duration,
+    lost: CancellationToken,
 }
 
 impl Membership {
-    /// Of one that may be away for `patience` at a time.
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { whole: watch::Sender::new(()), patience }
+    /// Of one that may be away for `patience` at a time. The time is kept apart from whoever reads the member: a reader
+    /// that often breaks its waiting off must not begin it anew.
+    pub(super) fn watch(patience: Duration) -> Self {
+        let (whole, mut told) = watch::channel(());
+        let lost = CancellationToken::new();
+        tokio::spawn({
+            let lost = lost.clone();
+            async move {
+                while let Ok(told) = timeout(patience, told.changed()).await {
+                    if told.is_err() {
+                        // nobody reads it any more
+                        return;
+                    }
+                }
+                lost.cancel();
+            }
+        });
+        Self { whole, lost }
     }
 
     /// What librdkafka tells.
@@ -30,11 +46,9 @@ impl Membership {
         }
     }
 
-    /// Returns when it has been away for too long, counted from now.
+    /// Returns when it has been away for too long. Cancel-safe.
     pub(super) async fn lost(&self) {
-        let mut whole = self.whole.subscribe();
-        // the sender is ours: it does not go away
-        while timeout(self.patience, whole.changed()).await.is_ok() {}
+        self.lost.cancelled().await;
     }
 }
 
@@ -48,7 +62,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_whole_member_is_not_lost() {
-        let membership = Membership::new(Duration::from_millis(200));
+        let membership = Membership::watch(Duration::from_millis(200));
         let mut whole = membership.whole.subscribe();
         for (state, join_state) in [("wait-coord", "steady"), ("up", "wait-join")] {
             membership.told(&group(state, join_state));
@@ -59,5 +73,14 @@ mod tests {
         whole.mark_unchanged();
         // nothing more is told of it
         membership.lost().await;
+    }
+    #[tokio::test]
+    async fn a_reader_that_breaks_its_waiting_off_does_not_begin_it_anew() {
+        let membership = Membership::watch(Duration::from_millis(200));
+        let often = async {
+            // as the recorder's ticks do
+            while timeout(Duration::from_millis(20), membership.lost()).await.is_err() {}
+        };
+        timeout(Duration::from_secs(10), often).await.expect("it is lost however often it is asked");
     }
 }

@@ -6,6 +6,9 @@
 pub mod assignment;
 pub mod embedded;
 pub mod kafka;
+mod range;
+
+pub use range::read_range;
 
 use crate::{
     event::Headers,

@@ -87,6 +87,16 @@ impl TurnId {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// The number under which the n-th aside of a session is heard: far above any turn's.
+    pub fn aside(n: u32) -> Self {
+        Self(u32::MAX - n)
+    }
+
+    /// Whether it is said beside the turns, and in no transcript.
+    pub fn is_aside(self) -> bool {
+        self.0 >= 1 << 31
+    }
 }
 impl fmt::Display for TurnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +133,7 @@ mod tests {
             let json = serde_json::to_string(&id).unwrap();
             assert_eq!(serde_json::from_str::<TurnId>(&json).unwrap(), id);
         }
+        assert!(TurnId::aside(1).is_aside() && !TurnId(7).is_aside());
         assert!("7".parse::<TurnId>().is_err());
         assert!("t-1".parse::<TurnId>().is_err());
     }

@@ -10,7 +10,7 @@ use maya_gateway::{
     tenants::{self, Created},
 };
 use maya_protocol::{
-    bus::{Delivery, PartitionReader, Record, SharedBus, StartAt},
+    bus::{Delivery, Record, SharedBus, read_range},
     clock,
     event::header,
     ids::TenantId,
@@ -108,20 +108,7 @@ async fn read_dead(bus: &SharedBus, topic: Option<Topic>, from: u64) -> anyhow::
     for topic in topics {
         let channel = Channel::DeadLetter(topic);
         let bounds = bus.bounds(channel, 0).await?;
-        let start = from.max(bounds.low);
-        if start >= bounds.high {
-            continue;
-        }
-        let mut reader: Box<dyn PartitionReader> = bus.reader(channel).await?;
-        reader.assign(0, StartAt::Offset(start)).await?;
-        loop {
-            let delivery = reader.next().await?;
-            let offset = delivery.offset;
-            letters.push(delivery);
-            if offset + 1 >= bounds.high {
-                break;
-            }
-        }
+        read_range(bus.as_ref(), channel, 0, from.max(bounds.low)..bounds.high, |letter| letters.push(letter)).await?;
     }
     Ok(letters)
 }

@@ -16,13 +16,13 @@ use crate::{
 };
 use maya_protocol::{
     audio::{CandidateBody, CandidateMessage},
-    bus::{Bus, BusError, StartAt},
+    bus::{Bus, BusError, read_range},
     ids::{ConnectionId, SessionId, TurnId},
     topic::{Channel, Topic},
 };
 use maya_providers::stt::SttConfig;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
-use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
+use std::{collections::HashMap, ops::Range, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
 const AUDIO: Channel = Channel::Main(Topic::CandidateSpoken);
@@ -213,7 +213,7 @@ impl SessionState {
         let (bus, partition, session) = (self.args.parts.bus.clone(), self.args.partition, self.args.session);
         let myself = myself.clone();
         tokio::spawn(async move {
-            let again = again(bus.as_ref(), partition, from..=to, session, connection, &ear);
+            let again = again(bus.as_ref(), partition, from..to + 1, session, connection, &ear);
             match tokio::time::timeout(LOG_PATIENCE, again).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(session = %session, error = %error, "an ear's audio is lost"),
@@ -283,32 +283,21 @@ impl SessionState {
 async fn again(
     bus: &dyn Bus,
     partition: u32,
-    places: RangeInclusive<u64>,
+    places: Range<u64>,
     session: SessionId,
     connection: ConnectionId,
     ear: &Ear,
 ) -> Result<(), BusError> {
-    if places.is_empty() {
-        return Ok(());
-    }
-    let mut reader = bus.reader(AUDIO).await?;
-    reader.assign(partition, StartAt::Offset(*places.start())).await?;
-    loop {
-        let delivery = reader.next().await?;
-        let offset = delivery.offset;
-        if offset > *places.end() {
-            return Ok(());
-        }
+    read_range(bus, AUDIO, partition, places, |delivery| {
         if let Ok(message) = CandidateMessage::from_record(&delivery.record)
             && (message.session, message.connection) == (session, connection)
             && is_sound(&message.body)
         {
-            ear.tell(SpeechToTextMessage::Hear { message: Box::new(message), offset, permit: None });
+            let (message, offset) = (Box::new(message), delivery.offset);
+            ear.tell(SpeechToTextMessage::Hear { message, offset, permit: None });
         }
-        if offset == *places.end() {
-            return Ok(());
-        }
-    }
+    })
+    .await
 }
 
 fn is_sound(body: &CandidateBody) -> bool {

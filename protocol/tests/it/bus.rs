@@ -4,7 +4,7 @@ use crate::support::{DEADLINE, in_time, next_of, publish_numbered, read_of, reco
 use async_trait::async_trait;
 use bytes::Bytes;
 use maya_protocol::{
-    bus::{BusError, MAX_EVENT_PAYLOAD, MAX_MEDIA_PAYLOAD, SharedBus, StartAt},
+    bus::{BusError, MAX_EVENT_PAYLOAD, MAX_MEDIA_PAYLOAD, SharedBus, StartAt, read_range},
     topic::{Channel, Topic, partition_of},
 };
 use std::{
@@ -42,6 +42,7 @@ contract! {
     order_within_a_key,
     media_keeps_its_order_without_waiting,
     readers_start_where_they_are_told,
+    a_range_is_read_to_its_end,
     an_assigned_partition_can_be_taken_up_again_elsewhere,
     nothing_of_an_unassigned_partition_is_read,
     reading_waits_and_can_be_cancelled,
@@ -141,6 +142,24 @@ async fn readers_start_where_they_are_told(engine: &dyn Engine) {
         publish_numbered(&bus, topic, &key, 5..6).await;
         assert_eq!(text(&read_of(reader.as_mut(), &key).await), "5");
     }
+}
+
+async fn a_range_is_read_to_its_end(engine: &dyn Engine) {
+    let bus = engine.bus();
+    let key = unique("range");
+    let topic: Channel = Topic::InfoNeeded.into();
+    let first = publish_numbered(&bus, topic, &key, 0..6).await;
+    let places = first.offset + 1..first.offset + 6;
+    let mut read = Vec::new();
+    let reading = read_range(bus.as_ref(), topic, first.partition, places.clone(), |delivery| {
+        assert!(places.contains(&delivery.offset));
+        // other tests write here too
+        read.extend((delivery.record.key == key).then(|| text(&delivery)));
+    });
+    in_time("the range", reading).await.unwrap();
+    assert_eq!(read[0], "1");
+    let nothing = read_range(bus.as_ref(), topic, first.partition, 3..3, |delivery| panic!("{delivery:?}"));
+    in_time("nothing", nothing).await.unwrap();
 }
 
 async fn an_assigned_partition_can_be_taken_up_again_elsewhere(engine: &dyn Engine) {

@@ -6,16 +6,17 @@ use anyhow::Context as _;
 use maya_protocol::{
     audio::CandidateMessage,
     bus::{
-        Bus, StartAt,
+        Bus,
         kafka::{KafkaBus, KafkaSettings},
+        read_range,
     },
     topic::{Channel, Topic},
 };
 use serde_json::json;
 use std::{fs, io::Write as _, time::Duration};
 
-/// A log that gives nothing for so long is left.
-const SILENCE: Duration = Duration::from_secs(20);
+/// A partition that is not read by then is left.
+const PATIENCE: Duration = Duration::from_secs(60);
 const AUDIO: Channel = Channel::Main(Topic::CandidateSpoken);
 
 /// Writes `log.jsonl`, a line for each message.
@@ -25,27 +26,20 @@ pub(super) async fn tap(shared: &Shared) -> anyhow::Result<()> {
     let mut out = fs::File::create(shared.folder.join("log.jsonl"))?;
     for partition in 0..bus.partitions(AUDIO).await? {
         let bounds = bus.bounds(AUDIO, partition).await?;
-        if bounds.low == bounds.high {
-            continue;
-        }
-        let mut reader = bus.reader(AUDIO).await?;
-        reader.assign(partition, StartAt::Offset(bounds.low)).await?;
-        loop {
-            let next = tokio::time::timeout(SILENCE, reader.next()).await;
-            let delivery = next.with_context(|| format!("partition {partition} gives nothing"))??;
-            if let Ok(message) = CandidateMessage::from_record(&delivery.record) {
-                let body = serde_json::to_value(&message.body)?;
-                let line = json!({
+        let mut lines = Vec::new();
+        let reading = read_range(bus.as_ref(), AUDIO, partition, bounds.low..bounds.high, |delivery| {
+            lines.extend(CandidateMessage::from_record(&delivery.record).ok().map(|message| {
+                let body = serde_json::to_value(&message.body).unwrap_or_default();
+                json!({
                     "partition": partition, "offset": delivery.offset, "session": message.session,
                     "stream": message.stream, "sequence": message.sequence, "kind": body["kind"],
                     "at": message.captured_at,
-                });
-                writeln!(out, "{line}")?;
-            }
-            if delivery.offset + 1 >= bounds.high {
-                break;
-            }
-        }
+                })
+            }));
+        });
+        let read = tokio::time::timeout(PATIENCE, reading).await;
+        read.with_context(|| format!("partition {partition} is not read"))??;
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }
     bus.close().await;
     Ok(())

@@ -1,11 +1,12 @@
-//! Any order of inputs: never two speakers, never a lost utterance, always an end.
+//! An interview's ways through the machine, and the world around it that plays the voices, the database and the clock.
 
 mod leave;
+mod whims;
+mod written;
 
 use super::*;
 use maya_protocol::plan::{Difficulty, Question, Section};
 use maya_providers::tts::Emotion;
-use proptest::prelude::*;
 
 fn plan(questions: usize) -> Arc<Plan> {
     let question = |n: usize| Question {
@@ -69,6 +70,23 @@ struct World {
 }
 
 impl World {
+    /// The greeting is over.
+    fn listening(questions: usize) -> Self {
+        let mut world = Self::new(questions);
+        world.put(Input::Joined);
+        world.until(Phase::Listening);
+        world
+    }
+
+    /// What another owner makes of a record, with its candidate still away.
+    fn rebuilt(recorded: Recorded<'_>, now: Now) -> Self {
+        let mut world = Self::new(3);
+        world.now = now;
+        world.recorded = recorded.turns.to_vec();
+        world.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded, now);
+        world
+    }
+
     fn new(questions: usize) -> Self {
         #[allow(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Now { instant: Instant::now(), utc: chrono::DateTime::UNIX_EPOCH };
@@ -228,9 +246,7 @@ impl World {
 
 #[test]
 fn an_interview_goes_through_its_questions_and_closes() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     let mut answers = 0;
     while world.machine.phase() == Phase::Listening {
         world.put(Input::Onset);
@@ -266,9 +282,7 @@ fn a_silent_candidate_is_encouraged_once_a_question_and_then_let_go() {
 
 #[test]
 fn a_late_reply_is_announced_once_and_one_that_never_comes_is_worded_by_the_plan() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("Answer.");
     world.coming.retain(|input| !matches!(input, Input::Worded { .. } | Input::ThoughtDone { .. }));
     world.arrive(0);
@@ -286,9 +300,7 @@ fn a_late_reply_is_announced_once_and_one_that_never_comes_is_worded_by_the_plan
 
 #[test]
 fn while_nothing_is_written_down_nothing_is_answered_and_the_candidate_is_told_once() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.said.clear();
     world.utter("Answer.");
     let is_record = |input: &Input| matches!(input, Input::Recorded(_));
@@ -310,9 +322,7 @@ fn while_nothing_is_written_down_nothing_is_answered_and_the_candidate_is_told_o
 
 #[test]
 fn words_that_cannot_be_made_out_are_asked_for_again() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.put(Input::Onset);
     world.put(Input::NotUnderstood);
     assert_eq!((&world.asides[..], world.machine.phase()), (&[Aside::Sorry][..], Phase::Listening));
@@ -341,9 +351,7 @@ fn an_interruption_clears_and_gives_the_floor() {
 
 #[test]
 fn what_was_cut_by_a_lost_connection_is_said_again() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("Answer.");
     while !world.machine.is_talking() {
         world.arrive(0);
@@ -359,9 +367,7 @@ fn what_was_cut_by_a_lost_connection_is_said_again() {
 
 #[test]
 fn a_reply_cut_while_it_is_worded_and_recorded_is_said_to_its_question_afterwards() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.said.clear();
     world.utter("Answer.");
     while !world.coming.iter().any(|input| matches!(input, Input::Recorded(Receipt::Sentence(..)))) {
@@ -379,48 +385,8 @@ fn a_reply_cut_while_it_is_worded_and_recorded_is_said_to_its_question_afterward
 }
 
 #[test]
-fn what_a_lost_edge_had_not_written_is_said_again_whatever_the_clock_says() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    world.utter("Answer.");
-    while world.said.len() < 3 {
-        world.arrive(0);
-    }
-    // "I see." is on its way to be written, what follows is not
-    world.edge_is_lost = true;
-    world.until(Phase::Listening);
-    world.said.clear();
-    world.edge_is_lost = false;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    assert_eq!(world.said, ["And then?"]);
-    world.said.clear();
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    assert!(world.said.is_empty(), "it is written now");
-}
-
-#[test]
-fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
-    let mut world = World::new(3);
-    world.edge_is_lost = true;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    world.utter("Answer.");
-    world.edge_is_lost = false;
-    world.said.clear();
-    world.until(Phase::Listening);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    assert_eq!(world.said, ["I see.", "And then?"]);
-}
-
-#[test]
 fn a_mind_that_falls_in_the_middle_of_its_reply_leaves_no_silence_for_ever() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     let question = world.machine.agenda.context().question;
     world.utter("Answer.");
     world.coming.retain(|input| !matches!(input, Input::ThoughtDone { .. }));
@@ -435,17 +401,12 @@ fn a_mind_that_falls_in_the_middle_of_its_reply_leaves_no_silence_for_ever() {
 
 #[test]
 fn a_rebuilt_session_goes_on_where_it_was() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("Answer 0.");
     world.until(Phase::Listening);
     let context = world.machine.agenda.context();
     world.recorded.sort_by_key(|turn| turn.turn_id);
-    let turns = world.recorded.clone();
-    let mut again = World::new(3);
-    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded(&turns, None), again.now);
-    again.recorded = turns;
+    let mut again = World::rebuilt(recorded(&world.recorded, None), world.now);
     assert_eq!(again.machine.agenda.context(), context);
     again.put(Input::Joined);
     again.until(Phase::Listening);
@@ -457,125 +418,23 @@ fn a_rebuilt_session_goes_on_where_it_was() {
 
 #[test]
 fn what_was_recorded_and_perhaps_not_acknowledged_is_acknowledged_by_the_next_owner() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("First.");
     world.until(Phase::Listening);
     world.utter("Second.");
     world.until(Phase::Listening);
     assert_eq!(world.recorded.last().map(|turn| turn.speaker), Some(Speaker::Maya), "she has replied");
-    let mut next = World::new(3);
-    let turns = recorded(&world.recorded, None);
-    next.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), turns, next.now);
-    next.recorded = world.recorded.clone();
+    let mut next = World::rebuilt(recorded(&world.recorded, None), world.now);
     next.put(Input::Joined);
     assert_eq!(next.acknowledged, world.acknowledged[1..]);
 }
 
 #[test]
-fn a_repetition_that_the_edge_drops_is_not_waited_for() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
-    let turns = world.recorded.clone();
-    let mut again = World::new(3);
-    again.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded(&turns, None), again.now);
-    again.recorded = turns;
-    again.put(Input::Joined);
-    let joined = again.now.instant;
-    while again.machine.phase() != Phase::Listening {
-        match again.coming.iter().position(|input| matches!(input, Input::Released { done: false, .. })) {
-            Some(at) => {
-                let Input::Released { turn, sentence, .. } = again.coming.remove(at) else { unreachable!() };
-                again.put(Input::Written { turn, sentence, again: true });
-            }
-            None if again.coming.is_empty() => again.wait(1),
-            None => again.arrive(0),
-        }
-        let waited = again.now.instant.saturating_duration_since(joined);
-        assert!(waited < Duration::from_secs(1), "it waits for what nobody hears");
-    }
-}
-
-#[test]
 fn a_candidate_who_stays_away_abandons() {
-    let mut world = World::new(2);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(2);
     world.put(Input::Left);
     world.wait(59_000);
     assert_eq!(world.completed, None);
     world.wait(2_000);
     assert_eq!(world.completed, Some(Outcome::Abandoned));
-}
-
-#[derive(Debug, Clone)]
-enum Whim {
-    Arrive(usize),
-    Wait(u64),
-    Put(Input),
-    Utter,
-}
-
-fn whims() -> impl Strategy<Value = Vec<Whim>> {
-    let one = prop_oneof![
-        6 => any::<usize>().prop_map(Whim::Arrive),
-        3 => (1u64..12_000).prop_map(Whim::Wait),
-        2 => Just(Whim::Utter),
-        2 => Just(Whim::Put(Input::Onset)),
-        2 => Just(Whim::Put(Input::Offset)),
-        1 => Just(Whim::Put(Input::Interruption)),
-        1 => Just(Whim::Put(Input::NotUnderstood)),
-        1 => Just(Whim::Put(Input::Left)),
-        2 => Just(Whim::Put(Input::Joined)),
-        1 => (0u64..20).prop_map(|thought| Whim::Put(Input::ThoughtFailed { thought })),
-        1 => (0u32..9, 0u32..3, 0u64..2_000).prop_map(|(turn, sentence, ms)| Whim::Put(Input::Played { turn: TurnId(turn), sentence, ms })),
-        1 => Just(Whim::Put(Input::Tick)),
-    ];
-    proptest::collection::vec(one, 1..120)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
-    #[test]
-    fn whatever_comes(whims in whims()) {
-        let mut world = World::new(4);
-        let mut uttered = Vec::new();
-        for whim in whims {
-            match whim {
-                Whim::Arrive(n) => world.arrive(n),
-                Whim::Wait(ms) => world.wait(ms),
-                Whim::Put(input) => world.put(input),
-                Whim::Utter => {
-                    let text = format!("Utterance {}.", uttered.len());
-                    if world.machine.started && world.completed.is_none() {
-                        uttered.push(text.clone());
-                    }
-                    world.utter(&text);
-                }
-            }
-        }
-        // it always ends, however it was left
-        world.put(Input::Offset);
-        for _ in 0..4_000 {
-            if world.finished || !world.machine.started {
-                break;
-            }
-            if world.coming.is_empty() { world.wait(500) } else { world.arrive(0) }
-        }
-        prop_assert!(world.finished || !world.machine.started, "never ended: {:?}", world.machine.doing);
-        let kept: Vec<&str> =
-            world.recorded.iter().filter(|turn| turn.speaker == Speaker::Candidate).map(|turn| turn.text.as_str()).collect();
-        prop_assert_eq!(kept, uttered.clone());
-        let heard: Vec<&str> = world.acknowledged.iter().map(|(_, text)| text.as_str()).collect();
-        for text in &uttered {
-            prop_assert_eq!(heard.iter().filter(|known| *known == text).count(), 1);
-        }
-        let mut ids: Vec<TurnId> = world.recorded.iter().map(|turn| turn.turn_id).collect();
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        prop_assert_eq!(ids.len(), count);
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::session::machine::leave::{LEAVE_PATIENCE, MISSED};
+use proptest::prelude::*;
 
 impl World {
     /// The session as another node makes it, with its candidate still there.
@@ -12,14 +13,8 @@ impl World {
             let recorded = self.coming.remove(at);
             self.put(recorded);
         }
-        let mut next = World::new(3);
         self.recorded.sort_by_key(|turn| turn.turn_id);
-        if !self.recorded.is_empty() {
-            let recorded = recorded(&self.recorded, self.heard);
-            next.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded, self.now);
-        }
-        next.now = self.now;
-        next.recorded = self.recorded;
+        let mut next = World::rebuilt(recorded(&self.recorded, self.heard), self.now);
         next.acknowledged = self.acknowledged;
         next.put(Input::Joined);
         next
@@ -42,9 +37,7 @@ impl World {
 
 #[test]
 fn a_listening_session_goes_at_once_and_nothing_is_said_again() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.put(Input::Onset);
     world.put(Input::HandOver);
     assert!(world.left, "even while the candidate speaks: what they say is heard again there");
@@ -57,9 +50,7 @@ fn a_listening_session_goes_at_once_and_nothing_is_said_again() {
 
 #[test]
 fn a_reply_is_waited_for() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("Answer.");
     world.put(Input::HandOver);
     assert!(!world.left);
@@ -73,9 +64,7 @@ fn a_reply_is_waited_for() {
 
 #[test]
 fn a_long_reply_is_cut_where_a_sentence_ends_and_goes_on_there() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.utter("Answer.");
     world.said.clear();
     while world.said.is_empty() {
@@ -95,15 +84,10 @@ fn a_long_reply_is_cut_where_a_sentence_ends_and_goes_on_there() {
 
 #[test]
 fn what_the_log_lost_is_asked_for_again() {
-    let mut world = World::new(3);
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = World::listening(3);
     world.put(Input::HandOver);
     let turns = std::mem::take(&mut world.recorded);
-    let mut next = World::new(3);
-    let lost = Recorded { turns: &turns, said: world.heard, missed: true };
-    next.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), lost, next.now);
-    next.recorded = turns.clone();
+    let mut next = World::rebuilt(Recorded { turns: &turns, said: world.heard, missed: true }, world.now);
     next.put(Input::Joined);
     next.until(Phase::Listening);
     assert_eq!(next.said, [MISSED]);

@@ -1,0 +1,59 @@
+//! What the edge has written of Maya's sentences, and what it took with it.
+
+use super::*;
+
+#[test]
+fn what_a_lost_edge_had_not_written_is_said_again_whatever_the_clock_says() {
+    let mut world = World::listening(3);
+    world.utter("Answer.");
+    while world.said.len() < 3 {
+        world.arrive(0);
+    }
+    // "I see." is on its way to be written, what follows is not
+    world.edge_is_lost = true;
+    world.until(Phase::Listening);
+    world.said.clear();
+    world.edge_is_lost = false;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["And then?"]);
+    world.said.clear();
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert!(world.said.is_empty(), "it is written now");
+}
+
+#[test]
+fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
+    let mut world = World::new(3);
+    world.edge_is_lost = true;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.utter("Answer.");
+    world.edge_is_lost = false;
+    world.said.clear();
+    world.until(Phase::Listening);
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    assert_eq!(world.said, ["I see.", "And then?"]);
+}
+
+#[test]
+fn a_repetition_that_the_edge_drops_is_not_waited_for() {
+    let world = World::listening(3);
+    let mut again = World::rebuilt(recorded(&world.recorded, None), world.now);
+    again.put(Input::Joined);
+    let joined = again.now.instant;
+    while again.machine.phase() != Phase::Listening {
+        match again.coming.iter().position(|input| matches!(input, Input::Released { done: false, .. })) {
+            Some(at) => {
+                let Input::Released { turn, sentence, .. } = again.coming.remove(at) else { unreachable!() };
+                again.put(Input::Written { turn, sentence, again: true });
+            }
+            None if again.coming.is_empty() => again.wait(1),
+            None => again.arrive(0),
+        }
+        let waited = again.now.instant.saturating_duration_since(joined);
+        assert!(waited < Duration::from_secs(1), "it waits for what nobody hears");
+    }
+}

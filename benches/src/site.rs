@@ -1,7 +1,7 @@
 //! A platform of real processes on a data dir of its own, stopped in order at the end.
 
 use anyhow::{Context, Result, bail, ensure};
-use maya_embedded::Cache;
+use maya_embedded::{Cache, PrivatePostgres, postgres::Options};
 use maya_testkit::Kafka;
 use nix::{
     sys::signal::{Signal, kill},
@@ -155,6 +155,14 @@ impl Maya {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.context("maya does not stop")??;
         Ok(())
     }
+}
+
+/// A private PostgreSQL in a folder of its own; both go with what is returned.
+pub async fn database(durable: bool) -> Result<(TempDir, PrivatePostgres)> {
+    let folder = tempfile::tempdir()?;
+    let options = Options { durable, dies_with_us: true, ..Options::default() };
+    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    Ok((folder, postgres))
 }
 
 /// Where fetched parts are: `MAYA_CACHE_DIR`, or the workspace's.

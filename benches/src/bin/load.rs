@@ -14,9 +14,8 @@ use maya_benches::{
     crowd::{self, Crowd, Orders, Outcome},
     figures::{self, Histogram},
     http::Connection,
-    site::{Maya, Site, cache},
+    site::{Maya, Site, database},
 };
-use maya_embedded::{PrivatePostgres, postgres::Options};
 use maya_protocol::clock;
 use maya_testkit::{Kafka, Redis, free_ports};
 use std::time::Duration;
@@ -67,9 +66,7 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let clock = clock::system();
     let mut site = Site::new()?;
-    let folder = tempfile::tempdir()?;
-    let options = Options { dies_with_us: true, ..Options::default() };
-    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    let (_folder, postgres) = database(true).await?;
     site.set("MAYA_DATABASE__URL", postgres.url());
     let broker = if args.kafka || args.roles { Some(Kafka::start().await) } else { None };
     if let Some(broker) = &broker {

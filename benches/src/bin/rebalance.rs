@@ -12,9 +12,8 @@ use clap::Parser;
 use maya_benches::{
     figures::{self, Durations},
     listeners::{count_listening, follow, join, rows},
-    site::{Maya, Site, cache},
+    site::{Maya, Site, database},
 };
-use maya_embedded::{PrivatePostgres, postgres::Options};
 use maya_protocol::{
     bus::{
         SharedBus,
@@ -54,10 +53,8 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let clock = clock::system();
-    let folder = tempfile::tempdir()?;
-    let options = Options { dies_with_us: true, ..Options::default() };
     let (kafka, redis) = tokio::join!(Kafka::start(), Redis::start());
-    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    let (_folder, postgres) = database(true).await?;
     let mut site = Site::new()?;
     site.on_parts(postgres.url(), &redis.url());
     // nobody speaks: that must not end the interviews

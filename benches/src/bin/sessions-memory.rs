@@ -18,9 +18,8 @@ use maya_actors::{
 use maya_benches::{
     figures,
     listeners::{count_listening, join, rows},
-    site::cache,
+    site::database,
 };
-use maya_embedded::{PrivatePostgres, postgres::Options};
 use maya_protocol::{
     audio::{AgentBody, AgentMessage},
     bus::{SharedBus, TopicSettings, embedded::EmbeddedBus},
@@ -58,9 +57,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let folder = tempfile::tempdir()?;
-    let options = Options { durable: false, dies_with_us: true, ..Options::default() };
-    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    let (folder, postgres) = database(false).await?;
     let clock = clock::system();
     let store = Store::connect(&StoreSettings::new(postgres.url()), clock.clone()).await?;
     store.migrate().await?;

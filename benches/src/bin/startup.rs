@@ -8,9 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use maya_benches::{
     figures::{self, Durations},
-    site::{Maya, Site, cache},
+    site::{Maya, Site, database},
 };
-use maya_embedded::{PrivatePostgres, postgres::Options};
 use maya_protocol::clock;
 use std::{net::TcpListener, process::Command, time::Duration};
 use tokio::{
@@ -33,9 +32,7 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let mut site = Site::new()?;
-    let folder = tempfile::tempdir()?;
-    let options = Options { dies_with_us: true, ..Options::default() };
-    let postgres = PrivatePostgres::start_with(&cache(), folder.path(), options).await?;
+    let (_folder, postgres) = database(true).await?;
     site.set("MAYA_DATABASE__URL", postgres.url());
     measure("external parts up", &mut site, args.runs).await?;
     postgres.stop().await?;

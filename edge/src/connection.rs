@@ -70,6 +70,7 @@ impl Connection {
             }
         }
         let session_id = self.session;
+        let mut decided_at = None;
         let (down, of) = match message.body {
             AgentBody::TakeOver => return,
             AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(Item::Whole(turn_id, sentence)),
@@ -86,11 +87,8 @@ impl Connection {
             }
             AgentBody::Clear { turn_id, barged_in_at } => {
                 self.outbox.clear(turn_id);
-                self.outbox.push(json(&Down::AgentClear { session_id, turn_id }), None, Some(since));
-                if let Some(decided_at) = barged_in_at {
-                    self.outbox.mark(Item::BargedIn(decided_at));
-                }
-                return;
+                decided_at = barged_in_at;
+                (Down::AgentClear { session_id, turn_id }, None)
             }
             AgentBody::Transcript { utterance_id, text, r#final } => {
                 (Down::Transcript { session_id, utterance_id, text, r#final }, None)
@@ -102,6 +100,9 @@ impl Connection {
         };
         if !self.outbox.push(json(&down), of, Some(since)) && of.is_some() {
             gate.lost();
+        }
+        if let Some(decided_at) = decided_at {
+            self.outbox.mark(Item::BargedIn(decided_at));
         }
     }
 

@@ -4,7 +4,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document, RefOr,
-        path::Operation,
+        path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -40,27 +40,28 @@ pub fn name_operations(document: &mut Document) {
     for (path, item) in &mut document.paths.paths {
         let words = path.trim_start_matches("/api/v1/").split(['/', '-']);
         let name: String = words.map(|word| capitalised(word.trim_matches(['{', '}']))).collect();
-        let operations = [
-            ("get", &mut item.get),
-            ("put", &mut item.put),
-            ("post", &mut item.post),
-            ("delete", &mut item.delete),
-            ("patch", &mut item.patch),
-        ];
-        for (method, operation) in operations {
-            if let Some(operation) = operation {
-                operation.operation_id = Some(format!("{method}{name}"));
-            }
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(format!("{method}{name}"));
         }
     }
 }
 
 /// Errors are RFC 9457 problems, whatever their annotation says of the type of their content.
 pub fn name_problems(document: &mut Document) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        operations.into_iter().flatten().for_each(name_problems_of);
-    }
+    document.paths.paths.values_mut().flat_map(operations).for_each(|(_, operation)| name_problems_of(operation));
+}
+
+/// Those of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("patch", &mut item.patch),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn name_problems_of(operation: &mut Operation) {

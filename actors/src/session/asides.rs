@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use dashmap::DashMap;
 use futures::StreamExt;
-use maya_protocol::{audio::SPEAKING_RATE, ids::TurnId};
+use maya_protocol::audio::SPEAKING_RATE;
 use maya_providers::tts::{Emotion, SynthesisRequest, TextToSpeech};
 use std::{sync::Arc, time::Duration};
 
@@ -72,11 +72,6 @@ impl Asides {
     pub fn audio(&self, aside: Aside, language: &str) -> Option<Bytes> {
         is_said_in(language).then(|| self.spoken.get(&aside).map(|pcm| pcm.clone()).unwrap_or_default())
     }
-}
-
-/// The number under which the n-th aside of a session is heard: far above any turn's.
-pub fn number(n: u32) -> TurnId {
-    TurnId(u32::MAX - n)
 }
 
 /// How long a line is heard, or read.

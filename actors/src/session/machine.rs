@@ -264,10 +264,10 @@ impl Machine {
         machine.next_turn = last.turn_id.next();
         machine.reply = turns.len() as u32;
         machine.used = Duration::from_millis(turns.iter().map(|turn| turn.context.used_ms).max().unwrap_or(0));
-        let mut answer: Vec<_> = turns.iter().rev().take_while(|turn| turn.speaker == Speaker::Candidate).collect();
-        answer.reverse();
-        machine.answer = answer.iter().map(|turn| turn.text.clone()).collect();
         machine.last_words = last_words(turns);
+        if last.speaker == Speaker::Candidate {
+            machine.answer = machine.last_words.iter().map(|(_, text)| text.clone()).collect();
+        }
         machine.missed = missed;
         let said = said.filter(|(turn, _)| *turn == last.turn_id).map_or(0, |(_, sentences)| sentences);
         let all_said = said >= last.context.sentences.len() && !last.context.closing;

@@ -62,7 +62,7 @@ impl SessionState {
         }
         let Some(pcm) = self.args.parts.asides.audio(aside, &self.args.language) else { return };
         metrics::counter!("maya_asides_total").increment(1);
-        let turn_id = asides::number(self.asides);
+        let turn_id = TurnId::aside(self.asides);
         self.asides += 1;
         let mut frames: Vec<_> = pcm.chunks(asides::PIECE).map(|piece| pcm.slice_ref(piece)).collect();
         if frames.is_empty() {

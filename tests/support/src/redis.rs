@@ -2,6 +2,7 @@
 
 use crate::{
     certificate::{self, Certificate},
+    wait::eventually,
     workspace::{Scratch, free_ports},
 };
 use maya_embedded::child::spawn_tied;
@@ -93,23 +94,17 @@ impl Redis {
     pub async fn restart(&mut self) {
         self.kill();
         let client = self.client();
-        let asked = async {
-            loop {
-                // one whose port is still taken for a moment ends at once
-                if self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
-                    self.child = Some(self.spawn());
-                }
-                let answered = async {
-                    let mut connection = client.get_multiplexed_async_connection().await?;
-                    redis::cmd("PING").query_async::<String>(&mut connection).await
-                };
-                match answered.await {
-                    Ok(_) => return,
-                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                }
+        eventually(START, || {
+            // one whose port is still taken for a moment ends at once
+            if self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
+                self.child = Some(self.spawn());
             }
-        };
-        assert!(tokio::time::timeout(START, asked).await.is_ok(), "redis-server is not up within {START:?}");
+            async {
+                let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+                redis::cmd("PING").query_async::<String>(&mut connection).await.ok()
+            }
+        })
+        .await;
     }
 
     fn spawn(&self) -> Child {

@@ -13,7 +13,7 @@ use maya_protocol::{
     audio::{AgentBody, AgentMessage, CandidateBody, CandidateMessage, Codec},
     bus::{SharedBus, StartAt},
     clock::{self, SharedClock},
-    ids::{ConnectionId, InterviewId, NodeId, SessionId, TenantId},
+    ids::{ConnectionId, InterviewId, NodeId, SessionId, TenantId, TurnId},
     interview::Speaker,
     registry::{SharedRegistry, embedded::EmbeddedRegistry},
     rpc::Peers,
@@ -37,9 +37,6 @@ use std::{
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-
-/// Above this a turn's number is an aside's.
-const ASIDES: u32 = u32::MAX / 2;
 
 /// What an interview is made of; a row replaces what it breaks.
 pub struct Cast {
@@ -367,7 +364,7 @@ impl Told {
                 assert_eq!(heard, sentence.text, "what is heard is what is shown");
                 heard
             };
-            if sentence.id.1 > ASIDES { format!("(aside) {words}") } else { words }
+            if TurnId(sentence.id.1).is_aside() { format!("(aside) {words}") } else { words }
         };
         self.sentences.iter().filter(|sentence| !sentence.text.is_empty()).map(line).collect()
     }

@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::evidence::{Interview, Turn, What};
+use maya_protocol::ids::TurnId;
 use std::collections::BTreeMap;
 
 /// Turn, sentence, part.
@@ -96,11 +97,10 @@ fn recorded(interview: &Interview, add: &mut impl FnMut(Rule, String)) {
     }
 }
 
-/// Whether it is said beside the turns, and in no transcript.
 fn is_aside(turn: &str) -> bool {
-    number(turn) >= 1 << 31
+    turn.parse().is_ok_and(TurnId::is_aside)
 }
 
 fn number(turn: &str) -> u32 {
-    turn.strip_prefix('t').and_then(|number| number.parse().ok()).unwrap_or((1 << 31) - 1)
+    turn.parse().map_or(u32::MAX, |TurnId(number)| number)
 }

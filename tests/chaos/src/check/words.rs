@@ -5,6 +5,7 @@ use super::{
     script::{Attempt, Script},
 };
 use crate::evidence::{Interview, Turn, What};
+use maya_protocol::ids::TurnId;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -82,7 +83,7 @@ fn against_transcript(
 ) {
     let mut last = None;
     for (id, text, _) in acknowledged {
-        let number = id.strip_prefix('t').and_then(|number| number.parse::<u32>().ok());
+        let number = id.parse().ok().map(|TurnId(number)| number);
         match transcript.iter().find(|turn| Some(turn.number) == number) {
             None => add(Rule::Lost, format!("{id} was acknowledged and is not in the transcript: {text:?}")),
             Some(turn) if turn.text != *text => {

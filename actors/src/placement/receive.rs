@@ -35,7 +35,9 @@ impl Inner {
         let joins = message.body == CandidateBody::Joined;
         let now = self.parts.clock.now();
         let refused = self.not_ours.get(&session).is_some_and(|at| now.saturating_duration_since(*at) < NOT_OURS);
-        if self.draining.is_cancelled() || self.kept.contains_key(&message.partition) || (refused && !joins) {
+        // what was just given away is its new owner's: between the release and the claim it looks like nobody's
+        let given = self.given.contains_key(&session) || self.kept.contains_key(&message.partition);
+        if self.draining.is_cancelled() || given || (refused && !joins) {
             return;
         }
         let (partition, trace) = (message.partition, message.trace.map(TraceContext::child));

@@ -2,7 +2,9 @@
 //!
 //! A partition may be read by two edges for a moment, and again from a little back when it is taken over. Its offsets
 //! tell a repetition from news exactly; the epoch tells an owner from one that was; what the connection has of a turn
-//! tells a sentence that it knows from one that was cut ([`speech`]).
+//! tells a sentence that it knows from one that was cut ([`speech`]). What is only true for a moment is not written after
+//! something newer; the candidate's final words are: an edge that was frozen is sent the newest by the one that stood in
+//! for it, and reads what it missed itself, afterwards.
 
 mod speech;
 #[cfg(test)]
@@ -15,13 +17,17 @@ use maya_protocol::{
     ids::{Epoch, TurnId},
 };
 use speech::{Part, Speech};
+use std::collections::HashSet;
 
 /// What a connection has had.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     epoch: Epoch,
+    /// The newest offset of each topic.
     spoken: Option<u64>,
     transcribed: Option<u64>,
+    /// The offset of each utterance's final words.
+    finals: HashSet<u64>,
     speech: Speech,
 }
 
@@ -41,14 +47,9 @@ pub(crate) enum Verdict {
 impl Gate {
     /// Judges the message that stands at `offset` of its topic's partition.
     pub(crate) fn judge(&mut self, message: &AgentMessage, offset: u64) -> Verdict {
-        let seen = match message.body {
-            AgentBody::Transcript { .. } => &mut self.transcribed,
-            _ => &mut self.spoken,
-        };
-        if seen.is_some_and(|seen| offset <= seen) {
+        if !self.is_news(&message.body, offset) {
             return Verdict::Drop("repeated");
         }
-        *seen = Some(offset);
         if message.epoch < self.epoch {
             return Verdict::Drop("stale_epoch");
         }
@@ -68,6 +69,20 @@ impl Gate {
             }
             _ => Verdict::Pass,
         }
+    }
+
+    /// Whether it was not judged before, and nothing newer makes it void.
+    fn is_news(&mut self, body: &AgentBody, offset: u64) -> bool {
+        let newest = match body {
+            AgentBody::Transcript { r#final: true, .. } => return self.finals.insert(offset),
+            AgentBody::Transcript { .. } => &mut self.transcribed,
+            _ => &mut self.spoken,
+        };
+        let is_news = newest.is_none_or(|newest| offset > newest);
+        if is_news {
+            *newest = Some(offset);
+        }
+        is_news
     }
 
     /// The part that was let through last could not be queued.

@@ -72,6 +72,19 @@ fn repeated_offsets_and_lower_epochs_are_dropped() {
 }
 
 #[test]
+fn final_words_are_written_once_also_after_newer_ones_that_another_edge_sent() {
+    let words = |turn, text: &str, r#final| {
+        message(1, AgentBody::Transcript { utterance_id: TurnId(turn), text: text.into(), r#final })
+    };
+    let mut gate = Gate::default();
+    assert_eq!(gate.judge(&words(3, "and", false), 20), Verdict::Pass);
+    assert_eq!(gate.judge(&words(1, "I measured", false), 14), Verdict::Drop("repeated"), "its time is past");
+    assert_eq!(gate.judge(&words(1, "I measured first.", true), 15), Verdict::Pass);
+    assert_eq!(gate.judge(&words(1, "I measured first.", true), 15), Verdict::Drop("repeated"));
+    assert_eq!(gate.judge(&words(3, "and then", false), 21), Verdict::Pass);
+}
+
+#[test]
 fn nothing_of_a_cleared_turn_follows_but_a_repeated_sentence_does() {
     let mut line = Line::default();
     assert_eq!(line.judge(speech(1, 2, 0, 0)), Verdict::Pass);

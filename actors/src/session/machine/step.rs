@@ -133,7 +133,7 @@ impl Machine {
             Doing::Thinking { since, .. } => Some(*since + LONGEST_THOUGHT),
             Doing::Talking(talk) => self.talk_deadline(talk).or(limit.map(|limit| limit + LONGEST_OVERRUN)),
             Doing::Listening { since, speaking: false, .. } => {
-                let silent = *since + self.settings.silence;
+                let silent = *since + self.patience();
                 Some(limit.map_or(silent, |limit| limit.min(silent)))
             }
             Doing::Listening { .. } => limit.map(|limit| limit + LAST_WORDS),
@@ -373,7 +373,7 @@ impl Machine {
                 if time_is_used {
                     return self.think(Task::Close { reason: CloseReason::TimeUsed }, now.instant, effects);
                 }
-                if !speaking && now.instant >= since + self.settings.silence {
+                if !speaking && now.instant >= since + self.patience() {
                     let task = self.agenda.silence(encouraged, used, self.remaining(now.instant));
                     if encouraged {
                         self.agenda.count_unanswered();

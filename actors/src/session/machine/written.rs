@@ -3,7 +3,10 @@
 use super::{Effect, Machine, Now};
 use crate::session::state::{Doing, Stage, Talk};
 use maya_protocol::ids::TurnId;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long Maya's words may be on their way to the candidate: a frozen edge, and the candidate's way to another.
+const LONGEST_WAY: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// A sentence is wholly written; `again`: it was so before, and its repetition was dropped.
@@ -24,7 +27,16 @@ impl Machine {
             self.advance(now, effects);
         } else if let Some(cut) = self.cut.take_if(|cut| cut.is_written()) {
             effects.push(Effect::Heard { turn: cut.turn, sentences: cut.sentences.len() });
+            if let Doing::Listening { since, .. } = &mut self.doing {
+                *since = now.instant;
+            }
         }
+    }
+
+    /// How long the candidate may say nothing now: what may not have reached them is not answered yet, so that their
+    /// silence is counted from its arrival; or, where no edge tells of that, from much later.
+    pub(super) fn patience(&self) -> Duration {
+        if self.cut.is_some() { self.settings.silence.max(LONGEST_WAY) } else { self.settings.silence }
     }
 
     /// The floor goes to the candidate; should their edge be lost now, this is what they may not have heard.
@@ -58,7 +70,7 @@ impl Talk {
             return;
         }
         said.stage = Stage::Released;
-        let saved = std::time::Duration::from_millis(std::mem::take(&mut said.released_ms));
+        let saved = Duration::from_millis(std::mem::take(&mut said.released_ms));
         self.heard_at = self.heard_at.map(|heard_at| heard_at.checked_sub(saved).map_or(now, |then| then.max(now)));
     }
 }

@@ -39,6 +39,36 @@ fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
 }
 
 #[test]
+fn silence_is_counted_from_when_her_words_are_written() {
+    let mut world = World::new(3);
+    world.edge_is_lost = true;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    let turn = world.recorded.last().expect("the greeting").turn_id;
+    world.wait(30_000);
+    assert_eq!(world.machine.phase(), Phase::Listening, "nobody has heard the question");
+    for sentence in 0..2 {
+        world.put(Input::Written { turn, sentence, again: false });
+    }
+    world.wait(7_900);
+    assert_eq!(world.machine.phase(), Phase::Listening);
+    world.wait(200);
+    assert_eq!(world.machine.phase(), Phase::Thinking);
+}
+
+#[test]
+fn where_no_edge_tells_what_it_wrote_silence_is_answered_in_the_end() {
+    let mut world = World::new(3);
+    world.edge_is_lost = true;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world.wait(59_000);
+    assert_eq!(world.machine.phase(), Phase::Listening);
+    world.wait(2_000);
+    assert_eq!(world.machine.phase(), Phase::Thinking);
+}
+
+#[test]
 fn a_repetition_that_the_edge_drops_is_not_waited_for() {
     let world = World::listening(3);
     let mut again = World::rebuilt(recorded(&world.recorded, None), world.now);

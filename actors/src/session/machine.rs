@@ -181,6 +181,8 @@ pub struct Machine {
     doing: Doing,
     /// Maya's last turn, as long as not all of it is known to be written, and nothing was said since.
     cut: Option<Talk>,
+    /// Since when no turn of Maya's is known to be written to its end.
+    unheard_since: Option<Instant>,
     connected: bool,
     started: bool,
     /// The candidate is making a sound like speech.
@@ -228,6 +230,7 @@ impl Machine {
             opening,
             doing: Doing::Waiting,
             cut: None,
+            unheard_since: None,
             connected: false,
             started: false,
             speaking: false,

@@ -133,7 +133,7 @@ impl Machine {
             Doing::Thinking { since, .. } => Some(*since + LONGEST_THOUGHT),
             Doing::Talking(talk) => self.talk_deadline(talk).or(limit.map(|limit| limit + LONGEST_OVERRUN)),
             Doing::Listening { since, speaking: false, .. } => {
-                let silent = *since + self.patience();
+                let silent = *since + self.settings.silence;
                 Some(limit.map_or(silent, |limit| limit.min(silent)))
             }
             Doing::Listening { .. } => limit.map(|limit| limit + LAST_WORDS),
@@ -162,6 +162,7 @@ impl Machine {
     fn joined(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.connected = true;
         self.speaking = false;
+        self.unheard_since = None;
         self.counted_to.get_or_insert(now.instant);
         self.phase_told = None;
         let again = self.last_words.iter().cloned();
@@ -266,6 +267,7 @@ impl Machine {
         self.interrupted(now, effects);
         self.onset(false);
         self.cut = None;
+        self.unheard_since = None;
         let turn_id = self.next_turn;
         self.next_turn = turn_id.next();
         let mut context = self.agenda.context();
@@ -373,7 +375,10 @@ impl Machine {
                 if time_is_used {
                     return self.think(Task::Close { reason: CloseReason::TimeUsed }, now.instant, effects);
                 }
-                if !speaking && now.instant >= since + self.patience() {
+                if !speaking && now.instant >= since + self.settings.silence {
+                    if let Some(unheard) = self.unheard(now.instant) {
+                        return self.say_again(unheard, now, effects);
+                    }
                     let task = self.agenda.silence(encouraged, used, self.remaining(now.instant));
                     if encouraged {
                         self.agenda.count_unanswered();

@@ -249,7 +249,7 @@ impl Machine {
             Why::Closing(reason) => self.end(Outcome::Completed, closing_name(reason), effects),
             Why::Greeting | Why::Reply { .. } => {
                 let encouraged = matches!(talk.why, Why::Reply { encourages: true, .. });
-                self.keep_cut();
+                self.keep_cut(now.instant);
                 self.doing = Doing::Listening { since: now.instant, encouraged, speaking: self.speaking };
             }
         }

@@ -5,7 +5,7 @@ use crate::session::state::{Doing, Stage, Talk};
 use maya_protocol::ids::TurnId;
 use std::time::{Duration, Instant};
 
-/// How long Maya's words may be on their way to the candidate: a frozen edge, and the candidate's way to another.
+/// For how long a silence may mean that Maya's words have not arrived: a frozen edge, a candidate's way to another.
 const LONGEST_WAY: Duration = Duration::from_secs(60);
 
 impl Machine {
@@ -27,22 +27,25 @@ impl Machine {
             self.advance(now, effects);
         } else if let Some(cut) = self.cut.take_if(|cut| cut.is_written()) {
             effects.push(Effect::Heard { turn: cut.turn, sentences: cut.sentences.len() });
+            self.unheard_since = None;
             if let Doing::Listening { since, .. } = &mut self.doing {
                 *since = now.instant;
             }
         }
     }
 
-    /// How long the candidate may say nothing now: what may not have reached them is not answered yet, so that their
-    /// silence is counted from its arrival; or, where no edge tells of that, from much later.
-    pub(super) fn patience(&self) -> Duration {
-        if self.cut.is_some() { self.settings.silence.max(LONGEST_WAY) } else { self.settings.silence }
+    /// What a silent candidate may not have heard: it is said again, since their silence is no answer to it (their edge
+    /// drops what they have). Where no edge tells for long that anything arrived, silence counts again.
+    pub(super) fn unheard(&mut self, now: Instant) -> Option<Talk> {
+        self.unheard_since.filter(|since| now < *since + LONGEST_WAY)?;
+        self.cut.take()
     }
 
     /// The floor goes to the candidate; should their edge be lost now, this is what they may not have heard.
-    pub(super) fn keep_cut(&mut self) {
+    pub(super) fn keep_cut(&mut self, now: Instant) {
         if let Doing::Talking(talk) = &self.doing {
             self.cut = Some(talk.clone()).filter(|talk| !talk.is_written());
+            self.unheard_since = self.cut.as_ref().map(|_| self.unheard_since.unwrap_or(now));
         }
     }
 }

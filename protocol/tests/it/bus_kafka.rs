@@ -244,3 +244,47 @@ async fn topics_are_created_as_the_table_says() {
         assert_eq!(config.get("cleanup.policy").unwrap().value.as_deref(), Some("delete"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_come_back_after_a_broker_that_froze() {
+    const GROUPS: usize = 6;
+    let broker = maya_testkit::Kafka::start().await;
+    let settings = KafkaSettings {
+        brokers: broker.plaintext.clone(),
+        topics: TopicSettings { media_partitions: 2, replication: 1 },
+        session_timeout: Duration::from_secs(2),
+        membership_patience: Duration::from_secs(10),
+        ..KafkaSettings::default()
+    };
+    let bus: SharedBus = in_time("connect", KafkaBus::connect(settings)).await.unwrap();
+    in_time("topics", bus.ensure_topics(true)).await.unwrap();
+    let topic: Channel = Topic::InfoNeeded.into();
+    let (heard, hearing) = watch::channel([None; GROUPS]);
+    for group in 0..GROUPS {
+        let (bus, heard) = (bus.clone(), heard.clone());
+        tokio::spawn(async move {
+            loop {
+                let Ok(mut member) = bus.join(&format!("group-{group}"), &[topic]).await else { continue };
+                // as an intake does: whatever ends the reading, another member follows
+                while let Ok(delivery) = member.next().await {
+                    member.commit(&delivery).await.unwrap();
+                    let number: usize = text(&delivery).parse().unwrap();
+                    heard.send_modify(|heard| heard[group] = Some(number));
+                }
+            }
+        });
+    }
+    let all = async |number: usize| {
+        publish_numbered(&bus, topic, "key", number..number + 1).await;
+        let wanted = |heard: &[Option<usize>; GROUPS]| heard.iter().all(|last| last.is_some_and(|last| last >= number));
+        let mut hearing = hearing.clone();
+        let heard = tokio::time::timeout(Duration::from_secs(90), hearing.wait_for(wanted)).await.is_ok();
+        assert!(heard, "message {number}: {:?}", hearing.borrow());
+    };
+    all(0).await;
+    broker.freeze();
+    // longer than a session: every member is thrown out
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    broker.thaw();
+    all(1).await;
+}

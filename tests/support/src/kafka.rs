@@ -10,7 +10,10 @@ use crate::{
     workspace::{self, Scratch, free_ports},
 };
 use maya_embedded::{Part, child::spawn_tied};
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -78,6 +81,21 @@ impl Kafka {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Stops all its threads, as a machine does that swaps or is moved; no connection ends.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// It goes on, and believes that no time has passed.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("it runs");
+        kill(Pid::from_raw(child.id().cast_signed()), signal).expect("our own child");
     }
 
     /// Starts it again on the same ports, with what it had.

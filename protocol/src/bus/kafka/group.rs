@@ -16,7 +16,7 @@ use rdkafka::{
 };
 use std::sync::Arc;
 
-/// A consumer that leaves without holding up the runtime: closing takes librdkafka a round trip.
+/// A consumer that leaves without holding up whoever lets go of it: closing takes librdkafka a round trip.
 pub(super) struct Leaver {
     shared: Arc<Shared>,
     consumer: Option<Arc<StreamConsumer<Context>>>,
@@ -29,19 +29,15 @@ impl Leaver {
     pub(super) fn get(&self) -> Result<&Arc<StreamConsumer<Context>>, BusError> {
         self.consumer.as_ref().ok_or(BusError::Closed)
     }
-    /// Leaves; commits what was marked as done.
+    /// Leaves; commits what was marked as done. On a thread of its own: where the coordinator is gone with a commit
+    /// outstanding, librdkafka's close waits for ever, and neither the runtime nor its end may wait with it.
     pub(super) fn leave(&mut self) {
         let Some(consumer) = self.consumer.take() else { return };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(self.shared.leaving.spawn_blocking_on(move || drop(consumer), &runtime)),
-            Err(_) => drop(consumer),
-        }
-    }
-    /// Gives a consumer up that may never answer again: nobody waits for its end, which may not come.
-    fn abandon(&mut self) {
-        if let Some(consumer) = self.consumer.take() {
-            std::thread::spawn(move || drop(consumer));
-        }
+        let left = self.shared.leaving.token();
+        std::thread::spawn(move || {
+            drop(consumer);
+            drop(left);
+        });
     }
     /// The next message, or the error that a caller must see; the others librdkafka mends itself.
     pub(super) async fn next(&mut self, channels: &[Channel]) -> Result<Delivery, BusError> {
@@ -106,7 +102,7 @@ impl GroupConsumer for Member {
             biased;
             next = self.consumer.next(&self.channels) => next,
             () = self.membership.lost() => {
-                self.consumer.abandon();
+                self.consumer.leave();
                 Err(BusError::Unavailable("the member is not in its group any more".into()))
             }
         }

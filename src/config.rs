@@ -49,6 +49,7 @@ pub struct Config {
     pub bus: Bus,
     pub voices: Voices,
     pub interview: Interview,
+    pub budget: Budget,
     pub mail: Mail,
     pub blobs: Blobs,
     pub limits: Limits,

@@ -185,6 +185,20 @@ pub struct Interview {
     pub max_silence_ms: u64,
 }
 
+/// `[budget]`: what one interviewer takes; see [`maya_actors::placement::Budget`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Live sessions of one process.
+    pub max_sessions: u32,
+    /// Live sessions of one tenant, over all processes.
+    pub max_sessions_per_tenant: u32,
+    /// How late the runtime may wake what is due.
+    pub max_lag_ms: u64,
+    /// Resident; absent: three quarters of what the process may use.
+    pub max_memory_mb: Option<u64>,
+}
+
 /// `[mail]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

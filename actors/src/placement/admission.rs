@@ -1,5 +1,6 @@
 //! How much a node takes: up to its measured budget; over it, it wants less of the audio, and who joins waits.
 
+mod memory;
 mod queue;
 
 use super::{Inner, Starting};
@@ -55,6 +56,13 @@ struct Measured {
 }
 
 impl Budget {
+    /// The default on this machine: three quarters of the memory that the process may use; the rest is for others, and
+    /// for what sessions need between two measurements.
+    pub fn of_machine() -> Self {
+        let default = Self::default();
+        Self { memory: memory::usable().map_or(default.memory, |bytes| bytes / 4 * 3), ..default }
+    }
+
     /// The share of the budget that is used, by what is used most: 1.0 is full.
     fn used(&self, measured: Measured) -> f64 {
         let sessions = f64::from(measured.sessions) / f64::from(self.sessions.max(1));
@@ -169,7 +177,7 @@ impl Inner {
                 () = tokio::time::sleep(MEASURE) => {}
             }
             let lag = self.parts.clock.now().saturating_duration_since(due);
-            let memory = resident().await.unwrap_or_default();
+            let memory = memory::resident().await.unwrap_or_default();
             self.admission.measured(Measured { sessions: self.sessions(), lag, memory });
             metrics::gauge!("maya_runtime_lag_seconds").set(lag.as_secs_f64());
             metrics::gauge!("maya_admission_weight").set(f64::from(self.admission.weight()));
@@ -186,13 +194,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// Resident bytes of this process, where the system tells.
-async fn resident() -> Option<u64> {
-    let text = tokio::fs::read_to_string("/proc/self/statm").await.ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * 4096)
 }
 
 #[cfg(test)]

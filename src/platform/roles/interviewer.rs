@@ -3,7 +3,7 @@
 
 use super::{Start, node::node_state};
 use crate::{
-    config::Role,
+    config::{self, Role},
     platform::{connect::Shared, heartbeat::Report, senses::Talking},
 };
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use maya_actors::{
     interviewer::{ApprovedHandler, CommandHandler, InterviewerPeer},
     observe::Observer,
     parts::{InterviewSettings, Parts},
-    placement::Placement,
+    placement::{Budget, Placement},
     pulse::Pulse,
     session::asides::Asides,
 };
@@ -74,6 +74,7 @@ impl Start {
                 grace: Duration::from_secs(interview.grace_seconds),
                 max_silence: Duration::from_millis(interview.max_silence_ms),
                 batch_debounce: Duration::from_millis(interview.batch_debounce_ms),
+                budget: budget(&self.config.budget),
                 ..InterviewSettings::default()
             },
         };
@@ -102,5 +103,15 @@ impl Start {
         }
         tracing::info!("the interviewer is ready");
         Ok(())
+    }
+}
+
+fn budget(config: &config::Budget) -> Budget {
+    let machine = Budget::of_machine();
+    Budget {
+        sessions: config.max_sessions,
+        tenant_sessions: config.max_sessions_per_tenant,
+        lag: Duration::from_millis(config.max_lag_ms),
+        memory: config.max_memory_mb.map_or(machine.memory, |mb| mb << 20),
     }
 }

@@ -11,6 +11,8 @@ mod frame;
 pub use agent::{AgentBody, AgentMessage, ErrorCode};
 pub use candidate::{CandidateBody, CandidateMessage, Codec, opus_packets, push_opus_packet};
 pub use frame::MediaError;
+#[cfg(feature = "other-release")]
+pub(crate) use frame::{join, split};
 
 /// No message on the bus exceeds this; edges cut longer audio.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;

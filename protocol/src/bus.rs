@@ -6,6 +6,8 @@
 pub mod assignment;
 pub mod embedded;
 pub mod kafka;
+#[cfg(feature = "other-release")]
+pub(crate) mod other_release;
 mod range;
 
 pub use range::read_range;

@@ -12,6 +12,7 @@ pub mod join;
 pub mod operation;
 pub mod plan;
 pub mod registry;
+pub mod release;
 pub mod rpc;
 pub mod session;
 pub mod state;

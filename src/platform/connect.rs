@@ -12,6 +12,7 @@ use maya_protocol::{
     },
     clock::SharedClock,
     registry::{RegistryError, SharedRegistry, embedded::EmbeddedRegistry, redis::RedisRegistry},
+    release,
 };
 use maya_store::{Store, StoreSettings};
 use std::sync::Arc;
@@ -122,11 +123,12 @@ async fn stop(postgres: Option<PrivatePostgres>) {
 /// The configured bus.
 pub async fn bus(config: &Config, clock: SharedClock) -> anyhow::Result<SharedBus> {
     let topics = TopicSettings { media_partitions: config.bus.media_partitions, replication: config.bus.replication };
-    Ok(match &config.kafka.brokers {
+    let bus: SharedBus = match &config.kafka.brokers {
         Some(brokers) => KafkaBus::connect(kafka(&config.kafka, brokers, topics)?).await.context("kafka")?,
         None => EmbeddedBus::open(&config.data_dir.join("bus"), topics, clock)
             .context("the embedded bus (one process at a time can use a data dir)")?,
-    })
+    };
+    Ok(release::on(bus))
 }
 
 fn kafka(config: &Kafka, brokers: &str, topics: TopicSettings) -> anyhow::Result<KafkaSettings> {

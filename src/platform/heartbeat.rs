@@ -10,6 +10,7 @@ use maya_protocol::{
     clock::SharedClock,
     ids::NodeId,
     registry::{NodeRecord, SharedRegistry},
+    release,
     tree::NodeState,
 };
 use parking_lot::RwLock;
@@ -92,7 +93,7 @@ impl Heartbeat {
             id: node,
             roles: Vec::new(),
             zone: config.node.zone.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: release::version(),
             state: NodeState::Starting,
             rpc,
             load: 0,

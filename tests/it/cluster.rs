@@ -10,13 +10,14 @@ const LINES: [&str; 4] = [
     "I added an index on the account column.",
     "I rehearse a migration on a copy first.",
 ];
+const AGENTS: &str = "planner,assessor,notifier,recorder";
 const REPLIES: &str = "maya_edge_forwarded_total";
 
 /// The processes. They end with the test process.
 struct Cluster {
     site: Site,
     gateway: Maya,
-    _agents: Maya,
+    agents: Maya,
     interviewers: Vec<Maya>,
     edges: Vec<Maya>,
 }
@@ -50,13 +51,30 @@ impl Cluster {
         let edges = vec![site.serve("edge").await, site.serve("edge").await];
         site.set("MAYA_EDGE__PUBLIC_URL", edges[0].url("edge"));
         let interviewers = vec![site.serve("interviewer").await, site.serve("interviewer").await];
-        let (gateway, agents) = tokio::join!(site.serve("gateway"), site.serve("planner,assessor,notifier,recorder"));
-        Self { site, gateway, _agents: agents, interviewers, edges }
+        let (gateway, agents) = tokio::join!(site.serve("gateway"), site.serve(AGENTS));
+        Self { site, gateway, agents, interviewers, edges }
     }
 
     /// The same link through an edge of our choice, as a load balancer would lead it.
     fn through(&self, edge: usize, link: &str) -> String {
         link.replacen(&self.edges[0].url("edge"), &self.edges[edge].url("edge"), 1)
+    }
+
+    /// A process started now takes an old one's place, which is told to stop and does.
+    async fn roll(site: &Site, roles: &str, old: &mut Maya) {
+        let old = std::mem::replace(old, site.serve(roles).await);
+        assert!(old.terminate().await.success(), "{roles}");
+    }
+
+    /// All but the first edge, whose address is in the links.
+    async fn roll_all(&mut self) {
+        let Self { site, gateway, agents, interviewers, edges } = self;
+        Self::roll(site, "edge", &mut edges[1]).await;
+        for interviewer in interviewers {
+            Self::roll(site, "interviewer", interviewer).await;
+        }
+        Self::roll(site, AGENTS, agents).await;
+        Self::roll(site, "gateway", gateway).await;
     }
 
     async fn forwarded(&self) -> f64 {
@@ -115,19 +133,54 @@ async fn a_rolling_restart_of_the_interviewers_keeps_an_interview_going() {
     let link = interview.approved().await;
     let mut conversation = Conversation::new(&LINES);
     let mut socket = Socket::open(&link.join_url).await.expect("the link is good");
-    for round in 1..=2 {
+    let Cluster { site, interviewers, .. } = &mut *cluster;
+    for (round, interviewer) in (1..).zip(interviewers) {
         assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == round).await, "{conversation:?}");
         // whichever of them the session lives on, it moves once or twice
-        let old = cluster.interviewers.remove(0);
-        let new = cluster.site.serve("interviewer").await;
-        cluster.interviewers.push(new);
-        assert!(old.terminate().await.success());
+        Cluster::roll(site, "interviewer", interviewer).await;
     }
     to_the_end(&mut conversation, &mut socket).await;
     assert_eq!(interview.answers().await, conversation.said, "each word once: {conversation:?}");
     assert_eq!(conversation.said[..4], LINES);
     assert!(conversation.errors.is_empty(), "{conversation:?}");
     interview.until("ASSESSMENT_READY").await;
+}
+
+#[tokio::test]
+async fn a_roll_from_another_release_keeps_an_interview_going() {
+    let mut cluster = cluster().await.lock().await;
+    cluster.site.set("OTHER_RELEASE", "0.0.9");
+    cluster.roll_all().await;
+    cluster.site.set("OTHER_RELEASE", "");
+    let (tenant, rest) = cluster.site.customer(&cluster.gateway).await;
+    let interview = rest.create(&one_skill()).await;
+    let link = interview.approved().await;
+    let mut conversation = Conversation::new(&LINES);
+    let mut socket = Socket::open(&cluster.through(1, &link.join_url)).await.expect("the link is good");
+    assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == 1).await, "{conversation:?}");
+
+    let Cluster { site, interviewers, agents, gateway, edges } = &mut *cluster;
+    for (round, interviewer) in (2..).zip(interviewers.iter_mut()) {
+        Cluster::roll(site, "interviewer", interviewer).await;
+        assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == round).await, "{conversation:?}");
+    }
+    Cluster::roll(site, AGENTS, agents).await;
+    Cluster::roll(site, "gateway", gateway).await;
+    let mut passed_over = 0.0;
+    for interviewer in interviewers.iter() {
+        passed_over += interviewer.metric("interviewer", "maya_audio_unreadable_total").await;
+    }
+    assert!(passed_over > 0.0, "the old edge spoke as another release does");
+    let mut socket = Socket::open(&link.join_url).await.expect("the first edge is of this release");
+    Cluster::roll(site, "edge", &mut edges[1]).await;
+    to_the_end(&mut conversation, &mut socket).await;
+
+    let rest = Rest::new(&cluster.gateway.url("gateway"), &tenant.api_key);
+    let interview = rest.interview(&interview.id);
+    interview.until("ASSESSMENT_READY").await;
+    assert_eq!(interview.answers().await, conversation.said, "each word once: {conversation:?}");
+    assert_eq!(conversation.said[..4], LINES);
+    assert!(conversation.errors.is_empty(), "{conversation:?}");
 }
 
 #[tokio::test]

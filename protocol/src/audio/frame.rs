@@ -45,7 +45,7 @@ pub(super) fn get_trace(headers: &Headers) -> Option<TraceContext> {
 }
 
 /// Joins a body's JSON and its bytes.
-pub(super) fn join(body: &impl Serialize, data: &[u8]) -> Bytes {
+pub(crate) fn join(body: &impl Serialize, data: &[u8]) -> Bytes {
     let json = serde_json::to_vec(body).expect("bodies have string keys and finite numbers");
     let mut payload = BytesMut::with_capacity(4 + json.len() + data.len());
     payload.put_u32_le(json.len() as u32);
@@ -55,7 +55,7 @@ pub(super) fn join(body: &impl Serialize, data: &[u8]) -> Bytes {
 }
 
 /// Splits what [`join`] joined.
-pub(super) fn split<T: DeserializeOwned>(payload: &Bytes) -> Result<(T, Bytes), MediaError> {
+pub(crate) fn split<T: DeserializeOwned>(payload: &Bytes) -> Result<(T, Bytes), MediaError> {
     let length = payload.get(..4).ok_or(MediaError::Short)?;
     let length = u32::from_le_bytes(length.try_into().map_err(|_| MediaError::Short)?) as usize;
     let end = length.checked_add(4).filter(|end| *end <= payload.len()).ok_or(MediaError::Short)?;

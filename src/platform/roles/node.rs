@@ -4,6 +4,7 @@ use crate::platform::heartbeat::Serving;
 use maya_protocol::{
     audio::AgentMessage,
     ids::{NodeId, SessionId},
+    release,
     rpc::{ActError, Delivered, PeerHandler, Roles},
     tree::{Known, NodeState, NodeView, TreeChanges},
 };
@@ -61,7 +62,7 @@ impl PeerHandler for PlainNode {
             id: self.node.clone(),
             roles: self.serving.names(),
             zone: self.zone.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: release::version(),
             state: node_state(&self.draining),
             started_at: self.started_at,
             sessions: 0,

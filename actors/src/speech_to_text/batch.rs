@@ -31,6 +31,8 @@ pub(super) struct Batch {
     pcm: Vec<i16>,
     last_piece: Option<Instant>,
     stream: Stream,
+    /// A turn of the stream that began last has words, whether it has ended or not.
+    spoke: bool,
 }
 
 impl Batch {
@@ -39,13 +41,20 @@ impl Batch {
     }
     pub(super) fn stream_began(&mut self) {
         self.stream = Stream::None;
+        self.spoke = false;
     }
     /// A stream ended; `awaited` if a turn of it still waits for its words.
     pub(super) fn stream_ended(&mut self, awaited: bool) {
-        self.stream = if awaited { Stream::Awaited } else { Stream::Silent };
+        self.stream = match (self.spoke, awaited) {
+            // the pause after it ended the turn, long before the client did
+            (true, _) => Stream::Spoke,
+            (false, true) => Stream::Awaited,
+            (false, false) => Stream::Silent,
+        };
     }
-    /// The words of the stream's last turn are known.
+    /// The words of a turn of the stream are known.
     pub(super) fn stream_spoke(&mut self, words: bool) {
+        self.spoke |= words;
         if self.stream == Stream::Awaited {
             self.stream = if words { Stream::Spoke } else { Stream::Silent };
         }
@@ -129,6 +138,28 @@ mod tests {
         batch.piece(vec![1; 10], now);
         batch.stream_spoke(false);
         assert_eq!(batch.due(now + debounce, debounce).map(|pcm| pcm.len()), Some(10));
+    }
+
+    #[test]
+    fn a_turn_that_was_over_before_its_stream_ended_is_repeated_by_the_batch_too() {
+        let now = SystemClock.now();
+        let debounce = Duration::from_millis(1500);
+        for cough in [false, true] {
+            let mut batch = Batch::default();
+            batch.stream_began();
+            batch.stream_spoke(true);
+            batch.stream_ended(cough);
+            batch.piece(vec![1; 10], now);
+            if cough {
+                batch.stream_spoke(false);
+            }
+            assert_eq!(batch.due(now + debounce, debounce), None, "with a cough after it: {cough}");
+            // the next stream is another speech
+            batch.stream_began();
+            batch.stream_ended(false);
+            batch.piece(vec![1; 10], now);
+            assert_eq!(batch.due(now + debounce, debounce).map(|pcm| pcm.len()), Some(10));
+        }
     }
 
     #[test]

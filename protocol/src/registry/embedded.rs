@@ -150,7 +150,10 @@ impl Registry for EmbeddedRegistry {
     ) -> Result<bool, RegistryError> {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        if state.sockets.get(&session, now).is_some_and(|newest| newest.generation > socket.generation) {
+        // a put that was given up and came late is the connection's own
+        let is_own = |newest: &Socket| newest.record.as_ref().is_some_and(|at| at.connection == socket.connection);
+        let newest = state.sockets.get(&session, now);
+        if newest.is_some_and(|newest| newest.generation > socket.generation && !is_own(newest)) {
             return Ok(false);
         }
         let socket = Socket { generation: socket.generation, record: Some(socket.clone()) };

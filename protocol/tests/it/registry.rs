@@ -184,6 +184,8 @@ async fn the_newer_socket_wins(engine: &dyn Engine) {
     assert!(new.generation > old.generation);
     assert!(!registry.refresh_socket(session, &old, LONG).await.unwrap());
     assert!(registry.refresh_socket(session, &new, LONG).await.unwrap());
+    registry.put_socket(session, &new.edge, second, LONG).await.unwrap();
+    assert!(registry.refresh_socket(session, &new, LONG).await.unwrap(), "a try of its own that came late is no other");
     registry.remove_socket(session, old.generation).await.unwrap();
     assert_eq!(registry.socket(session).await.unwrap(), Some(new.clone()), "a close removes its own only");
     registry.remove_socket(session, new.generation).await.unwrap();

@@ -64,9 +64,10 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if not old[2] then return { generation, false } end
 return { generation, { tonumber(old[1]), old[2], old[3] } }";
 
-/// KEYS: socket. ARGV: edge, connection, ttl, generation.
-const REFRESH_SOCKET: &str = "local newest = tonumber(redis.call('HGET', KEYS[1], 'generation'))
-if newest and newest > tonumber(ARGV[4]) then return 0 end
+/// KEYS: socket. ARGV: edge, connection, ttl, generation. A put that was given up and came late is the connection's own.
+const REFRESH_SOCKET: &str = "local stored = redis.call('HMGET', KEYS[1], 'generation', 'connection')
+local newest = tonumber(stored[1])
+if newest and newest > tonumber(ARGV[4]) and stored[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'generation', ARGV[4], 'edge', ARGV[1], 'connection', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1";

@@ -1,27 +1,52 @@
 //! The nodes there are, as the registry last said.
 
 use crate::Shared;
-use maya_protocol::{bus::assignment::Share, ids::NodeId, registry::NodeRecord, rpc::Peers};
-use std::{sync::Arc, time::Duration};
+use maya_protocol::{bus::assignment::Share, ids::NodeId, registry::NodeRecord, rpc::Peers, tree::NodeState};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
+
+/// For how long a node that is not in the list any more is still sent to: it may be frozen, or only late with its beat,
+/// and hold its sockets all the while.
+const MISSED: Duration = Duration::from_secs(60);
 
 /// The last list that the registry gave; none where it never answered.
 pub(crate) struct Nodes {
     list: watch::Sender<Option<Arc<Vec<NodeRecord>>>>,
+    /// Every node of the last minute: where it listens, and when it was in the list.
+    lately: Mutex<HashMap<NodeId, (String, Instant)>>,
 }
 
 impl Nodes {
     pub(crate) fn new() -> Self {
-        Self { list: watch::Sender::new(None) }
+        Self { list: watch::Sender::new(None), lately: Mutex::default() }
     }
 
     /// Reads the list; an unreachable registry leaves the last one standing.
     pub(crate) async fn read(&self, shared: &Shared) {
         match tokio::time::timeout(Duration::from_secs(1), shared.registry.nodes()).await {
-            Ok(Ok(nodes)) => drop(self.list.send_replace(Some(Arc::new(nodes)))),
+            Ok(Ok(nodes)) => {
+                self.remember(&nodes, shared.clock.now());
+                self.list.send_replace(Some(Arc::new(nodes)));
+            }
             Ok(Err(error)) => tracing::debug!(%error, "could not read the nodes"),
             Err(_) => tracing::debug!("could not read the nodes in time"),
         }
+    }
+
+    fn remember(&self, nodes: &[NodeRecord], now: Instant) {
+        let mut lately = self.lately.lock();
+        lately.extend(nodes.iter().map(|record| (record.id.clone(), (record.rpc.clone(), now))));
+        lately.retain(|_, (_, at)| now.saturating_duration_since(*at) < MISSED);
+    }
+
+    /// Where a node listens that is in the list, or was a moment ago.
+    pub(crate) fn lately(&self, node: &NodeId) -> Option<String> {
+        self.lately.lock().get(node).map(|(rpc, _)| rpc.clone())
     }
 
     /// Wakes at each reading of the list.
@@ -44,8 +69,10 @@ impl Nodes {
 
     /// The edges that share the partitions, with `me` whether its record is there or not; none where unknown.
     pub(crate) fn edges(&self, me: &NodeId) -> Option<Vec<Share>> {
-        self.list.borrow().as_ref()?;
-        let others = self.other_edges(me).into_iter().map(|(id, _)| id);
+        let list = self.list.borrow().clone()?;
+        // one that goes away reads on until it is gone: its partitions are read twice for a moment, not by nobody
+        let stays = |record: &&NodeRecord| is_edge(record) && record.id != *me && record.state != NodeState::Draining;
+        let others = list.iter().filter(stays).map(|record| record.id.clone());
         Some(others.chain([me.clone()]).map(Share::full).collect())
     }
 }
@@ -65,7 +92,6 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
 }
 
 fn forget_lost(peers: &Peers, nodes: &Nodes) {
-    if let Some(list) = nodes.list.borrow().clone() {
-        peers.retain(|address| list.iter().any(|record| record.rpc == address));
-    }
+    let lately = nodes.lately.lock();
+    peers.retain(|address| lately.values().any(|(rpc, _)| rpc == address));
 }

@@ -173,20 +173,23 @@ impl Router {
         }
     }
 
-    /// Hands a message to an edge; to all, where it is not known which, or that one is not in the list (yet, any more).
+    /// Hands a message to an edge; to all, where it is not known which, or that one was not in the list for long.
     fn hand(&mut self, to: Option<NodeId>, (message, offset, room): Waiting) {
-        let others = self.shared.nodes.other_edges(&self.shared.node);
-        let at = to.as_ref().and_then(|to| others.iter().position(|(node, _)| node == to));
-        let edges = at.map_or(&others[..], |at| &others[at..=at]);
+        let nodes = &self.shared.nodes;
+        let known = to.and_then(|to| Some((nodes.lately(&to)?, to)));
+        let to = known.as_ref().map(|(_, to)| to.clone());
+        let edges = match known {
+            Some((address, to)) => vec![(to, address)],
+            None => nodes.other_edges(&self.shared.node),
+        };
         if edges.is_empty() {
             return dropped("unknown");
         }
         let answers = FuturesUnordered::new();
         for (node, address) in edges {
-            match self.shared.peers.deliver(address, &message, offset) {
+            match self.shared.peers.deliver(&address, &message, offset) {
                 Ok(answer) => {
                     metrics::counter!(metric::FORWARDED).increment(1);
-                    let node = node.clone();
                     answers.push(async move {
                         match answer.await {
                             Ok(Delivered::Here) => Handed::TakenBy(node),
@@ -204,7 +207,7 @@ impl Router {
         if answers.is_empty() {
             return;
         }
-        let (to, connection) = (to.filter(|_| at.is_some()), message.connection);
+        let connection = message.connection;
         self.coming.push(Box::pin(async move {
             let outcome = first(answers).await;
             drop(room);

@@ -88,8 +88,9 @@ impl Speech {
         // an owner that goes on with its next sentence has said the one before to its end
         let is_cut = |open: &Open| open.epoch < epoch || (open.at.turn, open.at.sentence) == (turn, sentence);
         let cut = before.filter(is_cut).map(|open| open.at);
-        // what stands after it was heard without it (the owner and another edge died together): all comes anew, in order
-        let after = self.whole.split_off(&sentence).pop_last().map(|(sentence, _)| Cut { turn, sentence, parts: 0 });
+        // what stands after it was heard without it (the owner and another edge died together): all comes anew, in order,
+        // and the client drops what it has of it
+        let after = self.whole.split_off(&sentence).pop_last().map(|(sentence, _)| Cut { turn, sentence, parts: 1 });
         self.ended &= after.is_none();
         cut.or(after).map_or(Verdict::Pass, Verdict::PassAfter)
     }

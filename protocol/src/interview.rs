@@ -163,6 +163,8 @@ pub struct TurnContext {
     pub unanswered: u32,
     /// The sentences that the turn is spoken in; their joined text is `text`.
     pub sentences: Vec<String>,
+    /// More of the turn was to come when this was recorded.
+    pub unfinished: bool,
 }
 
 /// What the assessor, or a person, concludes.

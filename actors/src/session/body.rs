@@ -8,17 +8,16 @@ use super::{
     latency::Latency,
     machine::{Input, Machine, Now, Recorded, Settings, Utterance},
     message::{EarEvent, JournalEvent, SessionMessage, VoiceEvent},
-    sentences::Sentence,
     voice::{Mouth, Spoken},
 };
-use crate::{observe::Working, speech_to_text::SpeechToTextMessage};
+use crate::{observe::Working, opening, speech_to_text::SpeechToTextMessage};
 use maya_protocol::{
     audio::{AgentBody, CandidateBody, CandidateMessage, ErrorCode},
     ids::ConnectionId,
     interview::Turn,
     trace,
 };
-use maya_providers::{llm::Task, tts::Emotion};
+use maya_providers::llm::Task;
 use maya_store::{fenced::Owner, placements::LogPosition};
 use ractor::{ActorRef, RpcReplyPort};
 use std::sync::Arc;
@@ -71,8 +70,7 @@ impl SessionState {
             filler: args.parts.settings.filler,
             holding: args.parts.settings.holding,
         };
-        let opening =
-            args.opening.iter().map(|text| Sentence { text: text.clone(), emotion: Emotion::Warm }).collect::<Vec<_>>();
+        let opening = args.opening.iter().map(|kept| opening::sentence(kept)).collect();
         let machine = if args.turns.is_empty() {
             Machine::new(args.plan.clone(), opening, settings)
         } else {

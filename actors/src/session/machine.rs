@@ -268,14 +268,21 @@ impl Machine {
         machine.reply = turns.len() as u32;
         machine.used = Duration::from_millis(turns.iter().map(|turn| turn.context.used_ms).max().unwrap_or(0));
         machine.last_words = last_words(turns);
-        if last.speaker == Speaker::Candidate {
+        // a reply that was cut has not replied, where it was one to words
+        let before_last = turns.iter().rev().nth(1).map(|turn| turn.speaker);
+        let cut = last.context.unfinished && before_last == Some(Speaker::Candidate);
+        if last.speaker == Speaker::Candidate || cut {
             machine.answer = machine.last_words.iter().map(|(_, text)| text.clone()).collect();
         }
         machine.missed = missed;
         let said = said.filter(|(turn, _)| *turn == last.turn_id).map_or(0, |(_, sentences)| sentences);
         let all_said = said >= last.context.sentences.len() && !last.context.closing;
         let before = match last.speaker {
-            Speaker::Maya if !all_said => Doing::Talking(talk::recorded(last, said)),
+            Speaker::Maya if !all_said => {
+                let mut talk = talk::recorded(last, said, &machine.opening);
+                talk.breaks_off &= cut;
+                Doing::Talking(talk)
+            }
             _ => Doing::Listening { since: now.instant, encouraged: false, speaking: false },
         };
         machine.doing = Doing::Suspended { since: now.instant, before: Box::new(before) };

@@ -92,6 +92,8 @@ pub struct Talk {
     pub closed: bool,
     /// Sentences that the candidate's edge has written to the end.
     pub written: BTreeSet<usize>,
+    /// Its rest was lost with its owner: what it replied to is replied to anew after it.
+    pub breaks_off: bool,
 }
 
 /// One sentence on its way to the candidate's ear.
@@ -122,6 +124,13 @@ pub enum Stage {
     Released,
 }
 
+impl Said {
+    /// One that nobody has said yet.
+    pub fn worded(sentence: Sentence) -> Self {
+        Self { sentence, stage: Stage::Worded, voiced: false, released_ms: 0 }
+    }
+}
+
 impl Talk {
     /// A turn that has no sentence yet.
     pub fn new(turn: TurnId, why: Why, thought: u64, by: Move) -> Self {
@@ -136,6 +145,7 @@ impl Talk {
             marked: None,
             closed: false,
             written: BTreeSet::new(),
+            breaks_off: false,
         }
     }
     /// Whether every sentence was let go and no other will come.

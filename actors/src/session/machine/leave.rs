@@ -60,6 +60,7 @@ impl Machine {
         let mut context = agenda.context();
         context.used_ms = used.as_millis() as u64;
         context.closing = matches!(talk.why, Why::Closing(_));
+        context.unfinished = talk.breaks_off;
         context.sentences = talk.sentences.iter().map(|said| said.sentence.text.clone()).collect();
         let turn = Turn {
             turn_id: talk.turn,

@@ -165,8 +165,7 @@ impl Machine {
         self.unheard_since = None;
         self.counted_to.get_or_insert(now.instant);
         self.phase_told = None;
-        let again = self.last_words.iter().cloned();
-        effects.extend(again.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));
+        self.acknowledge_again(effects);
         if !self.started {
             self.started = true;
             effects.push(Effect::Changed { change: SessionChange::Started, reason: None });
@@ -292,7 +291,7 @@ impl Machine {
         }
     }
 
-    fn respond(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    pub(super) fn respond(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let answer = self.answer.join(" ");
         let used = self.used_at(now.instant);
         let task = if asks_to_repeat(&answer) && self.remaining(now.instant) > Duration::from_secs(20) {
@@ -326,6 +325,12 @@ impl Machine {
 
     pub(super) fn listen(&mut self, now: Instant) {
         self.doing = Doing::Listening { since: now, encouraged: false, speaking: self.speaking };
+    }
+
+    /// The candidate's last words, whose acknowledgement may have been lost with what followed it.
+    fn acknowledge_again(&self, effects: &mut Vec<Effect>) {
+        let again = self.last_words.iter().cloned();
+        effects.extend(again.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));
     }
 
     fn acknowledge(&mut self, turn: TurnId, effects: &mut Vec<Effect>) {
@@ -377,6 +382,7 @@ impl Machine {
                 }
                 if !speaking && now.instant >= since + self.settings.silence {
                     if let Some(unheard) = self.unheard(now.instant) {
+                        self.acknowledge_again(effects);
                         return self.say_again(unheard, now, effects);
                     }
                     let task = self.agenda.silence(encouraged, used, self.remaining(now.instant));

@@ -22,8 +22,9 @@ const SLACK: Duration = Duration::from_millis(150);
 /// How long marks may lag behind the clock before the clock decides.
 const MARK_GRACE: Duration = Duration::from_secs(3);
 
-/// A recorded turn as it will be said again, from the sentence after those that were `said`.
-pub(super) fn recorded(turn: &Turn, said: usize) -> Talk {
+/// A recorded turn as it will be said again, from the sentence after those that were `said`. Of an `opening` that was cut
+/// the rest is known; of a reply it is not.
+pub(super) fn recorded(turn: &Turn, said: usize, opening: &[Sentence]) -> Talk {
     let why = if turn.context.closing {
         Why::Closing(CloseReason::Finished)
     } else if turn.turn_id == TurnId(0) {
@@ -48,6 +49,16 @@ pub(super) fn recorded(turn: &Turn, said: usize) -> Talk {
         .collect();
     talk.marked = Some((said as u32, 0));
     talk.written = (0..said).collect();
+    if turn.context.unfinished {
+        match talk.why {
+            Why::Greeting => {
+                let rest = opening.iter().skip(talk.sentences.len()).cloned();
+                talk.sentences.extend(rest.map(Said::worded));
+            }
+            Why::Reply { .. } => talk.breaks_off = true,
+            Why::Closing(_) => {}
+        }
+    }
     talk
 }
 
@@ -189,6 +200,7 @@ impl Machine {
                 let mut context = agenda.context();
                 context.used_ms = used.as_millis() as u64;
                 context.closing = matches!(talk.why, Why::Closing(_));
+                context.unfinished = !is_last || talk.breaks_off;
                 context.sentences = talk.recorded_text();
                 let turn = Turn {
                     turn_id: talk.turn,
@@ -237,8 +249,11 @@ impl Machine {
             effects.push(Effect::CloseTurn { turn: talk.turn, sentence: talk.sentences.len().saturating_sub(1) });
             // taken, so that a turn said again moves nothing twice
             let by = std::mem::replace(&mut talk.by, Move::Stay);
+            let replied = !talk.breaks_off;
             self.agenda.apply(by, used);
-            self.answer.clear();
+            if replied {
+                self.answer.clear();
+            }
         }
         let Doing::Talking(talk) = &self.doing else { return };
         if !is_heard(talk, now.instant) {
@@ -247,6 +262,7 @@ impl Machine {
         effects.push(Effect::Heard { turn: talk.turn, sentences: talk.first_unwritten() });
         match talk.why {
             Why::Closing(reason) => self.end(Outcome::Completed, closing_name(reason), effects),
+            Why::Greeting | Why::Reply { .. } if talk.breaks_off => self.respond(now, effects),
             Why::Greeting | Why::Reply { .. } => {
                 let encouraged = matches!(talk.why, Why::Reply { encourages: true, .. });
                 self.keep_cut(now.instant);
@@ -298,5 +314,5 @@ fn is_heard(talk: &Talk, now: Instant) -> bool {
 
 pub(super) fn push(talk: &mut Talk, sentence: Sentence, effects: &mut Vec<Effect>) {
     effects.push(Effect::Synthesize { turn: talk.turn, sentence: talk.sentences.len(), what: sentence.clone() });
-    talk.sentences.push(Said { sentence, stage: Stage::Worded, voiced: false, released_ms: 0 });
+    talk.sentences.push(Said::worded(sentence));
 }

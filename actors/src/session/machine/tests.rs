@@ -45,6 +45,10 @@ fn sentence(text: &str) -> Sentence {
     Sentence { text: text.into(), emotion: Emotion::Neutral }
 }
 
+fn opening() -> Vec<Sentence> {
+    vec![sentence("Hello."), sentence("Question 0?")]
+}
+
 /// A machine with a world around it that answers effects in its own time and order.
 struct World {
     machine: Machine,
@@ -83,7 +87,7 @@ impl World {
         let mut world = Self::new(3);
         world.now = now;
         world.recorded = recorded.turns.to_vec();
-        world.machine = Machine::rebuild(plan(3), vec![sentence("Hello.")], settings(), recorded, now);
+        world.machine = Machine::rebuild(plan(3), opening(), settings(), recorded, now);
         world
     }
 
@@ -91,7 +95,7 @@ impl World {
         #[allow(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Now { instant: Instant::now(), utc: chrono::DateTime::UNIX_EPOCH };
         Self {
-            machine: Machine::new(plan(questions), vec![sentence("Hello."), sentence("Question 0?")], settings()),
+            machine: Machine::new(plan(questions), opening(), settings()),
             now,
             coming: Vec::new(),
             recorded: Vec::new(),
@@ -414,6 +418,37 @@ fn a_rebuilt_session_goes_on_where_it_was() {
     again.utter("Answer 1.");
     again.until(Phase::Listening);
     assert_eq!(again.machine.agenda.context().question, Some(2));
+}
+
+#[test]
+fn a_reply_that_was_cut_with_its_owner_is_made_by_the_next() {
+    let mut world = World::listening(3);
+    world.utter("Answer 0.");
+    while !world.recorded.iter().any(|turn| turn.text == "I see.") {
+        world.arrive(0);
+    }
+    world.recorded.sort_by_key(|turn| turn.turn_id);
+    let mut again = World::rebuilt(recorded(&world.recorded, None), world.now);
+    again.put(Input::Joined);
+    again.until(Phase::Listening);
+    assert_eq!(again.said, ["I see.", "I see.", "And then?"], "what was recorded, and then a whole reply");
+    assert_eq!(again.machine.agenda.context().question, Some(1), "the next question is put");
+    let turns: Vec<TurnId> = again.recorded.iter().map(|turn| turn.turn_id).collect();
+    assert_eq!(turns, [0, 1, 2, 3].map(TurnId));
+}
+
+#[test]
+fn an_opening_that_was_cut_with_its_owner_is_said_to_its_question() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    while world.recorded.is_empty() {
+        world.arrive(0);
+    }
+    assert_eq!(world.recorded[0].text, "Hello.");
+    let mut again = World::rebuilt(recorded(&world.recorded, None), world.now);
+    again.put(Input::Joined);
+    again.until(Phase::Listening);
+    assert_eq!(again.said, ["Hello.", "Question 0?"]);
 }
 
 #[test]

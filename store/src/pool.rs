@@ -3,13 +3,16 @@
 use crate::{StoreError, SystemTx, TenantTx};
 use maya_protocol::{clock::SharedClock, ids::TenantId};
 use sqlx::{
-    AssertSqlSafe, PgPool,
+    AssertSqlSafe, PgPool, Postgres, SqlSafeStr, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The longest round trip to a database that is there.
+const ROUND_TRIP: Duration = Duration::from_secs(5);
 
 /// How to reach PostgreSQL.
 #[derive(Clone)]
@@ -38,6 +41,7 @@ impl fmt::Debug for StoreSettings {
 pub struct Store {
     pool: PgPool,
     clock: SharedClock,
+    begin_timeout: Duration,
     outbox: Arc<Notify>,
 }
 impl fmt::Debug for Store {
@@ -56,7 +60,8 @@ impl Store {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, clock, outbox: Arc::new(Notify::new()) })
+        let begin_timeout = settings.acquire_timeout + ROUND_TRIP;
+        Ok(Self { pool, clock, begin_timeout, outbox: Arc::new(Notify::new()) })
     }
 
     /// Applies the migrations that are missing; waits for another process that does the same.
@@ -98,14 +103,20 @@ impl Store {
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
         // one round trip; a uuid's text cannot break out of the quotes
         let begin = format!("begin; set local role maya_app; set local maya.tenant = '{tenant}'");
-        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        let tx = self.begin(AssertSqlSafe(begin)).await?;
         Ok(TenantTx::new(tx, tenant, self.clone()))
     }
 
     /// Opens the door to what precedes the tenant.
     pub async fn system(&self) -> Result<SystemTx, StoreError> {
-        let tx = self.pool.begin_with("begin; set local role maya_system").await?;
+        let tx = self.begin("begin; set local role maya_system").await?;
         Ok(SystemTx::new(tx, self.clone()))
+    }
+
+    /// A kept connection may lead to a server that is gone without a word: TCP would wait for it for a quarter of an hour.
+    async fn begin(&self, statement: impl SqlSafeStr) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let begun = tokio::time::timeout(self.begin_timeout, self.pool.begin_with(statement)).await;
+        Ok(begun.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
 
     /// The process's clock.

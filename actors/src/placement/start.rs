@@ -27,6 +27,10 @@ use tokio::sync::Semaphore;
 /// How long the node's supervisor may take to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a session that is to start waits for the database, and how often it tries.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(120);
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often the socket of a rebuilt session is looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -63,8 +67,7 @@ struct Ear {
 impl Inner {
     /// Starts a session that messages wait for; hands them over in order.
     pub(super) async fn begin(self: Arc<Self>, session: SessionId) {
-        let started = self.start(session).await;
-        let live = match started {
+        let live = match self.start_in_the_end(session).await {
             Ok(live) => live,
             Err(why) => return self.not_started(session, why),
         };
@@ -76,6 +79,20 @@ impl Inner {
             }
         }
         *here = Here::Live(live);
+    }
+
+    /// Tries again for a while where the database is away: a candidate joins once.
+    async fn start_in_the_end(self: &Arc<Self>, session: SessionId) -> Result<Live, NotHere> {
+        let until = self.parts.clock.now() + DATABASE_PATIENCE;
+        loop {
+            match self.start(session).await {
+                Err(NotHere::Store(error)) if error.is_retryable() && self.parts.clock.now() < until => {
+                    tracing::debug!(session = %session, error = %error, "a session waits for the database");
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn not_started(&self, session: SessionId, why: NotHere) {
@@ -166,7 +183,7 @@ impl Inner {
         let room = Arc::new(Semaphore::new(parts.settings.audio_bound));
         let live = Live { actor, probe, epoch, partition, room, lag: Arc::new(Mutex::new(lag)), pinned };
         // the socket may have been open all the while: nobody will say again that it joined
-        if rebuilt {
+        if rebuilt || joined.is_none() {
             self.clone().rejoin(live.clone(), placement, socket);
         }
         if passed {
@@ -187,9 +204,11 @@ impl Inner {
         joined: Option<(ConnectionId, u64)>,
         socket: Option<&SocketRecord>,
     ) -> Result<(), NotHere> {
-        let Some((connection, _)) = joined else { return Err(NotHere::NotJoined) };
-        if socket.is_some_and(|socket| socket.connection != connection) {
-            return Err(NotHere::Gone);
+        match (joined, socket) {
+            (None, None) => return Err(NotHere::NotJoined),
+            (Some((connection, _)), Some(socket)) if socket.connection != connection => return Err(NotHere::Gone),
+            // a socket that is open has joined: whoever read that it did may be gone
+            _ => {}
         }
         match self.admitted(placement.tenant, placement.session).await {
             Admitted::Yes => Ok(()),

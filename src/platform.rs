@@ -159,9 +159,7 @@ impl Platform {
 
     /// Starts the roles, and what serves them all.
     async fn play(&self, start: Start, peers_listener: TcpListener) -> anyhow::Result<()> {
-        // the interviewer says itself that it serves
-        let others = self.roles.iter().filter(|role| **role != Role::Interviewer);
-        others.for_each(|role| self.serving.add(*role));
+        // a role is told of when it serves: others leave partitions to it
         self.heartbeat.beat(Report::FRESH).await;
         self.late_tasks.spawn(self.heartbeat.clone().run(
             self.running.reports(self.draining.clone()),
@@ -170,6 +168,7 @@ impl Platform {
             self.stop_doors.clone(),
         ));
         start.all(&self.roles).await?;
+        self.heartbeat.beat(Report::FRESH).await;
         let Shared { store, bus, .. } = self.connected.shared.clone();
         self.late_tasks.spawn(Relay::new(store, bus).run(self.stop_relay.clone()));
         let (handler, secret) = (self.running.peer_handler(), start.keys.node.expose().to_owned());

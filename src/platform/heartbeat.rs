@@ -105,8 +105,13 @@ impl Heartbeat {
 
     /// One beat. It names the roles that serve: partitions go to no interviewer that cannot hear yet.
     pub async fn beat(&self, Report { load, weight, draining }: Report) {
-        let state = if draining { NodeState::Draining } else { NodeState::Serving };
-        let record = NodeRecord { state, load, weight, roles: self.serving.names(), ..self.record.clone() };
+        let roles = self.serving.names();
+        let state = match draining {
+            true => NodeState::Draining,
+            false if roles.is_empty() => NodeState::Starting,
+            false => NodeState::Serving,
+        };
+        let record = NodeRecord { state, load, weight, roles, ..self.record.clone() };
         if let Err(error) = self.registry.put_node(&record, TTL).await {
             tracing::warn!(error = %error, "the registry does not hear this node");
         }

@@ -1,4 +1,4 @@
-//! Tells people that something waits for them: a mail to the tenant's address, with a link to the task.
+//! Tells people that something waits for them: a mail to the tenant's address, with the call that goes on.
 //!
 //! A mail is sent at least once; its `Message-ID` is the event's, so that a second copy is recognised (and in
 //! development, where mails are files, replaces the first).
@@ -22,13 +22,13 @@ use maya_store::{
 };
 use url::Url;
 
-/// Who writes and where the links lead.
+/// Who writes and where the calls go.
 #[derive(Debug, Clone)]
 pub struct NotifierSettings {
     /// The sender, e.g. `Maya <maya@example.com>`.
     pub from: Mailbox,
-    /// The console that links begin with, e.g. `https://maya.example.com/`.
-    pub console: Url,
+    /// Base of the REST calls, e.g. `https://maya.example.com/`.
+    pub gateway: Url,
 }
 
 /// Sends the mails; run by [`maya_store::inbox::run`].
@@ -45,19 +45,20 @@ impl Notifier {
     }
 
     fn mail(&self, event: &Event, to: Mailbox, needed: &InfoNeeded) -> Result<Message, HandleError> {
-        let link = self
-            .settings
-            .console
-            .join(&format!("console/interviews/{}", needed.interview_id))
-            .map_err(|error| HandleError::Never(error.to_string()))?;
+        let id = needed.interview_id;
+        let mut call = self.settings.gateway.clone();
+        call.set_path(&format!("{}/api/v1/integration/interviews/{id}", call.path().trim_end_matches('/')));
         // the recruiter's own id, never the candidate's name: mail travels in the open
-        let which = needed.external_id.as_deref().map(header_safe).filter(|id| !id.is_empty());
-        let which = which.unwrap_or_else(|| needed.interview_id.to_string());
+        let own = needed.external_id.as_deref().map(header_safe).filter(|own| !own.is_empty());
+        let yours = own.as_ref().map(|own| format!("Your id: {own}\n")).unwrap_or_default();
+        let which = own.unwrap_or_else(|| id.to_string());
         let missing: String =
             needed.missing.iter().map(|field| format!("  - {}: {}\n", field.field, field.message)).collect();
         let body = format!(
             "An interview cannot go on until somebody completes its data.\n\n\
-             Interview: {which}\n\nMissing:\n{missing}\nComplete or waive it here:\n{link}\n"
+             Interview: {id}\n{yours}\nMissing:\n{missing}\n\
+             Complete it with this call. Its body is the missing fields as JSON, or \"waive\" with a list of those \
+             that may stay absent.\nPATCH {call}\n"
         );
         let domain = self.settings.from.email.domain();
         Message::builder()

@@ -1,11 +1,16 @@
 //! The opening words, worded before the candidate joins, so that a greeting is never waited for.
 
-use crate::{llm_prompt, parts::Parts, session::sentences::Splitter};
+use crate::{
+    llm_prompt,
+    parts::Parts,
+    session::sentences::{Sentence, Splitter},
+};
 use futures::StreamExt;
 use maya_protocol::{interview::InterviewBrief, plan::Plan};
 use maya_providers::{
     llm::{InterviewFacts, LanguageModel, Task},
     plan_follower::PlanFollower,
+    tts::Emotion,
 };
 use std::time::Duration;
 
@@ -13,6 +18,9 @@ use std::time::Duration;
 pub const DEFAULT_MINUTES: u32 = 30;
 /// How long a model may take over the opening before the plan follower words it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How a kept sentence sounds, as the tag before it; one without a tag is warm, as a greeting is.
+const TAGS: [(&str, Emotion); 3] =
+    [("[encouraging] ", Emotion::Encouraging), ("[curious] ", Emotion::Curious), ("[serious] ", Emotion::Serious)];
 
 /// What the opening is worded from.
 pub fn facts(brief: &InterviewBrief, plan: &Plan) -> InterviewFacts {
@@ -31,7 +39,7 @@ pub fn facts(brief: &InterviewBrief, plan: &Plan) -> InterviewFacts {
     }
 }
 
-/// Words the opening, sentence by sentence; falls back to the plan follower.
+/// Words the opening, sentence by sentence, as [`sentence`] reads them; falls back to the plan follower.
 pub async fn word(parts: &Parts, facts: &InterviewFacts) -> Vec<String> {
     for engine in [parts.senses.thinks.as_ref(), &PlanFollower as &dyn LanguageModel] {
         match tokio::time::timeout(PATIENCE, sentences(engine, facts)).await {
@@ -47,8 +55,57 @@ async fn sentences(engine: &dyn LanguageModel, facts: &InterviewFacts) -> Option
     let mut splitter = Splitter::default();
     let mut sentences = Vec::new();
     while let Some(piece) = stream.next().await {
-        sentences.extend(splitter.push(&piece.ok()?).into_iter().map(|sentence| sentence.text));
+        sentences.extend(splitter.push(&piece.ok()?).into_iter().map(kept));
     }
-    sentences.extend(splitter.finish().0.map(|sentence| sentence.text));
+    sentences.extend(splitter.finish().0.map(kept));
     Some(sentences)
+}
+
+fn kept(sentence: Sentence) -> String {
+    let tag = TAGS.iter().find(|(_, emotion)| *emotion == sentence.emotion).map_or("", |(tag, _)| *tag);
+    format!("{tag}{}", sentence.text)
+}
+
+/// A sentence of the opening as it was kept: its words, and how they sound.
+pub fn sentence(kept: &str) -> Sentence {
+    let tagged = TAGS.iter().find_map(|(tag, emotion)| kept.strip_prefix(*tag).map(|text| (text, *emotion)));
+    let (text, emotion) = tagged.unwrap_or((kept, Emotion::Warm));
+    Sentence { text: text.to_owned(), emotion }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maya_protocol::plan::{Difficulty, Question};
+
+    #[tokio::test]
+    async fn an_opening_keeps_how_each_of_its_sentences_sounds() {
+        let first = Question {
+            id: "q1".into(),
+            text: "What brought you here?".into(),
+            difficulty: Difficulty::Foundation,
+            expected_signals: vec![],
+            follow_ups: vec![],
+            signal_keywords: vec![],
+        };
+        let facts = InterviewFacts {
+            task: Task::Greet { duration_minutes: 30, first },
+            candidate: "Anna".into(),
+            title: "Engineer".into(),
+            language: "en-US".into(),
+            reply: 0,
+        };
+        let kept = sentences(&PlanFollower, &facts).await.unwrap();
+        let read: Vec<Sentence> = kept.iter().map(|line| sentence(line)).collect();
+        assert_eq!(read.first().unwrap().emotion, Emotion::Warm);
+        assert!(read.iter().any(|sentence| sentence.emotion == Emotion::Encouraging), "{read:?}");
+        let asked = Sentence { text: "What brought you here?".into(), emotion: Emotion::Curious };
+        assert_eq!(read.last(), Some(&asked));
+        assert!(read.iter().all(|sentence| !sentence.text.contains('[')), "{read:?}");
+    }
+
+    #[test]
+    fn a_sentence_kept_without_a_tag_is_warm() {
+        assert_eq!(sentence("Hello."), Sentence { text: "Hello.".into(), emotion: Emotion::Warm });
+    }
 }

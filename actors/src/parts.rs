@@ -39,6 +39,8 @@ pub struct InterviewSettings {
     pub max_silence: Duration,
     /// Batch pieces closer together than this are one speech.
     pub batch_debounce: Duration,
+    /// A turn that goes on for longer is recorded so far, and what follows is the next.
+    pub longest_turn: Duration,
     /// A recogniser must open its stream within.
     pub stream_opens: Duration,
     /// A recogniser must have the words of a turn that is over within.
@@ -69,6 +71,7 @@ impl Default for InterviewSettings {
             grace: Duration::from_secs(300),
             max_silence: Duration::from_millis(2500),
             batch_debounce: Duration::from_millis(1500),
+            longest_turn: Duration::from_secs(120),
             stream_opens: Duration::from_secs(3),
             final_words: Duration::from_secs(5),
             filler: Duration::from_secs(3),

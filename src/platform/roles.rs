@@ -119,6 +119,7 @@ impl Start {
     }
 
     fn open(&self, role: Role, router: Router) {
+        self.serving.add(role);
         if let Some(front) = self.fronts.get(&role) {
             front.open(router);
         }
@@ -157,6 +158,7 @@ impl Start {
         let settings = GatewaySettings {
             partitions_media: config.bus.media_partitions,
             development: config.is_development(),
+            languages: config.voices.languages.clone(),
             jwt: JwtSettings {
                 hs256_secret: config.auth.jwt_secret.as_ref().map(|secret| secret.expose().to_owned()),
                 jwks_url: config.auth.jwks_url.clone(),
@@ -196,15 +198,19 @@ impl Start {
 
     async fn planner(&self, embedding: &Embedding) -> anyhow::Result<()> {
         let store = &self.shared.store;
-        let Some(embedder) = embedding.embedder.clone() else {
-            // interviews wait in VALIDATING_SKILLS and the reconciler says why; nothing is lost
-            tracing::error!("the planner cannot match skills without its embedder; it waits");
-            return Ok(());
-        };
-        let seeded = index::seed(store, Catalogue::seeded(), embedder.as_ref()).await.context("the skill catalogue")?;
-        tracing::info!(seeded, "skill catalogue");
+        match &embedding.embedder {
+            Some(embedder) => {
+                let seeded = index::seed(store, Catalogue::seeded(), embedder.as_ref()).await;
+                let seeded = seeded.context("the skill catalogue")?;
+                tracing::info!(seeded, "skill catalogue");
+            }
+            None => tracing::warn!(
+                missing = embedding.report.join("; "),
+                "the planner matches skills by name only: the embedding model is missing; `maya fetch` brings it"
+            ),
+        }
         let plans = self.senses.models.clone().await.of(Agent::Planner);
-        self.consume(PlannerAgent::new(store.clone(), embedder, plans));
+        self.consume(PlannerAgent::new(store.clone(), embedding.embedder.clone(), plans));
         Ok(())
     }
 
@@ -239,11 +245,12 @@ impl Start {
             None => Mailer::Folder(self.config.data_dir.join("mail")),
             Some(url) => Mailer::smtp(&smtp(url.expose())?)?,
         };
-        let gateway = self.listens.get(&Role::Gateway).copied().unwrap_or_else(|| self.config.listen(Role::Gateway));
-        let settings = NotifierSettings {
-            from: mail.from.parse().context("mail.from")?,
-            console: Url::parse(&format!("http://{gateway}/"))?,
+        let listen = self.listens.get(&Role::Gateway).copied().unwrap_or_else(|| self.config.listen(Role::Gateway));
+        let gateway = match &self.config.gateway.public_url {
+            Some(url) => url.clone(),
+            None => Url::parse(&format!("http://{listen}/"))?,
         };
+        let settings = NotifierSettings { from: mail.from.parse().context("mail.from")?, gateway };
         self.consume(Notifier::new(self.shared.store.clone(), mailer, settings));
         Ok(())
     }

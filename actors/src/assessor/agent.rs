@@ -55,15 +55,7 @@ impl Handler for AssessorAgent {
         drop(tx);
         let assessment: Assessment = match &self.model {
             None => assess(&plan, &turns),
-            Some(model) => match model.assess(&plan, &turns).await {
-                Ok(assessment) => assessment,
-                Err(error) if error.is_retryable() => return Err(HandleError::Retry(error.to_string())),
-                Err(error) => {
-                    // honest in its name: `writtenBy` says that no model judged
-                    tracing::warn!(interview = %completed.interview_id, error = %error, "the model did not judge");
-                    assess(&plan, &turns)
-                }
-            },
+            Some(model) => model.judge(&plan, &turns).await,
         };
         let ready = AssessmentReady {
             interview_id: completed.interview_id,

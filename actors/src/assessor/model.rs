@@ -12,35 +12,36 @@ use maya_providers::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 const PROMPT: &str = include_str!("../../prompts/assessor.md");
+/// How often it is asked for an assessment that can be used.
 const TRIES: usize = 2;
+/// How long one that does not answer is left alone before it is asked again; after the last, it is not.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+/// How long it may take in all; less than the agent's lease.
+const PATIENCE: Duration = Duration::from_secs(210);
 
 /// Lets a model judge transcripts.
 #[derive(Clone)]
 pub struct LlmAssessor {
     model: Arc<dyn LanguageModel>,
+    pauses: &'static [Duration],
+    patience: Duration,
 }
 
 /// Why a model did not judge.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AssessError {
-    /// It did not answer.
+    /// It did not answer, however often it was asked.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// It answered twice what cannot be used.
     #[error("the model's assessment cannot be used: {0}")]
     Unusable(String),
-}
-impl AssessError {
-    /// Whether trying again may help.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Provider(error) => error.is_retryable(),
-            Self::Unusable(_) => true,
-        }
-    }
+    /// It took too long over it.
+    #[error("the model did not judge in time")]
+    Late,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,29 +70,33 @@ struct DraftQuote {
 impl LlmAssessor {
     /// Judges with that model.
     pub fn new(model: Arc<dyn LanguageModel>) -> Self {
-        Self { model }
+        Self { model, pauses: &PAUSES, patience: PATIENCE }
     }
 
-    /// Judges a transcript. What the model quotes and nobody said is refused: it is asked once more, then those quotes
-    /// are dropped, and a skill left without any is not judged. Where nothing was said, no model is asked.
+    /// Judges a transcript. A model that fails, or writes twice what does not hold, is replaced by the rubric's
+    /// signals; `written_by` says who judged.
+    pub async fn judge(&self, plan: &Plan, turns: &[Turn]) -> Assessment {
+        let judged = tokio::time::timeout(self.patience, self.assess(plan, turns)).await;
+        match judged.unwrap_or(Err(AssessError::Late)) {
+            Ok(assessment) => assessment,
+            Err(error) => {
+                tracing::warn!(model = self.model.name(), %error, "assessor.model_failed");
+                super::assess(plan, turns)
+            }
+        }
+    }
+
+    /// Judges a transcript with the model alone. What it quotes and nobody said is refused: it is asked once more, then
+    /// those quotes are dropped, and a skill left without any is not judged. Where nothing was said, no model is asked.
     pub async fn assess(&self, plan: &Plan, turns: &[Turn]) -> Result<Assessment, AssessError> {
         if evidence::answers(plan, turns).iter().all(Vec::is_empty) {
             return Ok(super::assess(plan, turns));
         }
+        let mut pauses = self.pauses.iter();
         let mut complaint: Option<String> = None;
         for attempt in 1..=TRIES {
             let last = attempt == TRIES;
-            let request = LlmRequest {
-                messages: messages(plan, turns, complaint.as_deref()),
-                facts: None,
-                max_tokens: 6_000,
-                temperature: 0.0,
-            };
-            let answer = match self.model.json(request, &schema(plan)).await {
-                Ok(answer) => answer,
-                Err(error) if last || !error.is_retryable() => return Err(error.into()),
-                Err(_) => continue,
-            };
+            let answer = self.answer(plan, turns, complaint.as_deref(), &mut pauses).await?;
             let draft = match read(answer, plan) {
                 Ok(draft) => draft,
                 Err(problem) if last => return Err(AssessError::Unusable(problem)),
@@ -110,6 +115,33 @@ impl LlmAssessor {
             ));
         }
         Err(AssessError::Unusable("no answer".to_owned()))
+    }
+
+    /// What the model answers, asked again after each of the pauses left while it does not.
+    async fn answer(
+        &self,
+        plan: &Plan,
+        turns: &[Turn],
+        complaint: Option<&str>,
+        pauses: &mut std::slice::Iter<'_, Duration>,
+    ) -> Result<Value, ProviderError> {
+        let schema = schema(plan);
+        loop {
+            let request = LlmRequest {
+                messages: messages(plan, turns, complaint),
+                facts: None,
+                max_tokens: 6_000,
+                temperature: 0.0,
+            };
+            let error = match self.model.json(request, &schema).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match pauses.next() {
+                Some(pause) if error.is_retryable() => tokio::time::sleep(*pause).await,
+                _ => return Err(error),
+            }
+        }
     }
 
     fn finish(&self, plan: &Plan, turns: &[Turn], draft: Draft) -> Assessment {

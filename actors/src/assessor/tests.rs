@@ -22,6 +22,7 @@ pub(super) fn nurse_plan() -> Plan {
     let request = PlanRequest {
         brief: InterviewBrief { duration_minutes: Some(14), position, ..InterviewBrief::default() },
         skills: vec![skill("Patient Assessment", true), skill("Medication Administration", false)],
+        by_name_only: false,
         rotation: 0,
         feedback: None,
     };

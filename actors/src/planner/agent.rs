@@ -1,12 +1,14 @@
 //! The planner on the bus: `skill.validation.requested` in, `interview.plan.created` out.
 
 use super::{
-    Catalogue, LlmPlanner, MatchSettings, PlanRefused, PlanRequest, QuestionBank, ResolveError, index::PgIndex, plan,
-    resolve,
+    Catalogue, LlmPlanner, MatchSettings, PlanRefused, PlanRequest, QuestionBank, ResolveError, ResolvedSkill,
+    index::PgIndex, plan, resolve,
 };
 use async_trait::async_trait;
 use maya_protocol::{
     event::{Event, Payload, PlanCreated, PlanOutcome, SkillValidationRequested},
+    ids::TenantId,
+    interview::RequestedSkill,
     plan::Plan,
     topic::Topic,
 };
@@ -20,34 +22,41 @@ use std::{sync::Arc, time::Duration};
 /// The planner.
 pub struct PlannerAgent {
     store: Store,
-    embedder: Arc<dyn Embedder>,
+    embedder: Option<Arc<dyn Embedder>>,
     model: Option<LlmPlanner>,
 }
 
 impl PlannerAgent {
-    /// Plans with that model, with the question bank alone where there is none.
-    pub fn new(store: Store, embedder: Arc<dyn Embedder>, model: Option<Arc<dyn LanguageModel>>) -> Self {
+    /// Plans with that model, with the question bank alone where there is none. Without an embedder skills are matched
+    /// by name only.
+    pub fn new(store: Store, embedder: Option<Arc<dyn Embedder>>, model: Option<Arc<dyn LanguageModel>>) -> Self {
         let model = model.map(|model| LlmPlanner::new(model, QuestionBank::seeded()));
         Self { store, embedder, model }
     }
 
+    async fn resolve(
+        &self,
+        tenant: TenantId,
+        asked: &[RequestedSkill],
+        embedder: Option<&dyn Embedder>,
+    ) -> Result<Vec<ResolvedSkill>, ResolveError> {
+        let index = PgIndex::new(self.store.clone(), tenant, embedder);
+        resolve(asked, Catalogue::seeded(), &index, embedder, &MatchSettings::default()).await
+    }
+
     async fn write(&self, event: &Event, asked: &SkillValidationRequested) -> Result<Plan, HandleError> {
-        let index = PgIndex::new(self.store.clone(), event.tenant, self.embedder.as_ref());
-        let skills = resolve(
-            &asked.brief.skills,
-            Catalogue::seeded(),
-            &index,
-            self.embedder.as_ref(),
-            &MatchSettings::default(),
-        )
-        .await
-        .map_err(|error| match error {
-            ResolveError::Embedder(error) if !error.is_retryable() => HandleError::Never(error.to_string()),
-            error => HandleError::Retry(error.to_string()),
-        })?;
+        let (mut embedder, wanted) = (self.embedder.as_deref(), &asked.brief.skills);
+        let mut skills = self.resolve(event.tenant, wanted, embedder).await;
+        if let Err(ResolveError::Embedder(error)) = &skills {
+            tracing::warn!(interview = %asked.interview_id, %error, "skills are matched by name only");
+            embedder = None;
+            skills = self.resolve(event.tenant, wanted, embedder).await;
+        }
+        let skills = skills.map_err(|error| HandleError::Retry(error.to_string()))?;
         let request = PlanRequest {
             brief: asked.brief.clone(),
             skills,
+            by_name_only: embedder.is_none(),
             // a regenerated plan asks other questions
             rotation: if asked.feedback.is_some() { asked.interview_version as u32 } else { 0 },
             feedback: asked.feedback.clone(),

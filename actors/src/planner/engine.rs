@@ -25,6 +25,8 @@ pub struct PlanRequest {
     pub brief: InterviewBrief,
     /// Its skills, matched.
     pub skills: Vec<ResolvedSkill>,
+    /// Whether only their names were compared, for want of an embedding model that answers.
+    pub by_name_only: bool,
     /// Which try this is, from 0; another number gives other questions.
     pub rotation: u32,
     /// Why the last plan was rejected, where it was.
@@ -70,7 +72,10 @@ impl PlanRequest {
         };
         let mut warnings: Vec<PlanWarning> = Vec::new();
         for skill in self.skills.iter().filter(|skill| !skill.matched) {
-            let message = format!("\"{}\" is not in the catalogue, so its questions are general ones.", skill.name);
+            let mut message = format!("\"{}\" is not in the catalogue, so its questions are general ones.", skill.name);
+            if self.by_name_only {
+                message.push_str(" Skills are matched by name only: the embedding model is missing, or fails.");
+            }
             warnings.push(warning("unmatched_skill", message, skill.suggestions.clone()));
         }
         if self.brief.position.level.is_none() {

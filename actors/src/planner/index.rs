@@ -11,7 +11,8 @@ use sqlx::Row;
 pub struct PgIndex {
     store: Store,
     tenant: TenantId,
-    space: String,
+    /// None: nothing is near.
+    space: Option<String>,
 }
 
 /// Why the catalogue could not be seeded.
@@ -79,13 +80,21 @@ pub async fn seed(store: &Store, catalogue: &Catalogue, embedder: &dyn Embedder)
 }
 
 impl PgIndex {
-    /// The skills of that tenant in that embedder's space.
-    pub fn new(store: Store, tenant: TenantId, embedder: &dyn Embedder) -> Self {
-        Self { store, tenant, space: embedder.name().to_owned() }
+    /// The skills of that tenant in that embedder's space; by name only without one.
+    pub fn new(store: Store, tenant: TenantId, embedder: Option<&dyn Embedder>) -> Self {
+        Self { store, tenant, space: embedder.map(|embedder| embedder.name().to_owned()) }
     }
 
     async fn nearest_rows(&self, embedding: &[f32], k: usize) -> Result<Vec<SkillMatch>, StoreError> {
         let mut tx = self.store.tenant(self.tenant).await?;
+        // one HNSW index holds all tenants' skills, and what it yields is filtered afterwards: let it go on until
+        // enough of this tenant's are found, where pgvector can (0.8)
+        sqlx::query(
+            "select set_config('hnsw.iterative_scan', 'strict_order', true) from pg_extension
+             where extname = 'vector' and extversion !~ '^0[.][0-7]([.]|$)'",
+        )
+        .execute(tx.conn())
+        .await?;
         let rows = sqlx::query(
             "select name, 1 - distance as similarity from (
                  (select name, embedding <=> $1::vector as distance from catalogue_skills
@@ -96,7 +105,7 @@ impl PgIndex {
              ) near order by distance limit $3",
         )
         .bind(literal(embedding))
-        .bind(&self.space)
+        .bind(self.space.as_deref())
         .bind(k as i64)
         .fetch_all(tx.conn())
         .await?;

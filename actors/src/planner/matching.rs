@@ -86,12 +86,13 @@ impl ResolveError {
     }
 }
 
-/// Matches every requested skill, in order; requests for one skill become one.
+/// Matches every requested skill, in order; requests for one skill become one. Without an embedder they are matched by
+/// name alone, and nothing is suggested.
 pub async fn resolve(
     requested: &[RequestedSkill],
     catalogue: &Catalogue,
     index: &dyn SkillIndex,
-    embedder: &dyn Embedder,
+    embedder: Option<&dyn Embedder>,
     settings: &MatchSettings,
 ) -> Result<Vec<ResolvedSkill>, ResolveError> {
     let mut resolved: Vec<ResolvedSkill> = Vec::new();
@@ -113,7 +114,7 @@ async fn resolve_one(
     request: &RequestedSkill,
     catalogue: &Catalogue,
     index: &dyn SkillIndex,
-    embedder: &dyn Embedder,
+    embedder: Option<&dyn Embedder>,
     settings: &MatchSettings,
 ) -> Result<ResolvedSkill, ResolveError> {
     let name = request.name.trim();
@@ -131,6 +132,7 @@ async fn resolve_one(
     if let Some(skill) = catalogue.find(name) {
         return Ok(resolved(&skill.name, true, vec![]));
     }
+    let Some(embedder) = embedder else { return Ok(resolved(name, false, vec![])) };
     let embeddings = embedder.embed(vec![name.to_owned()]).await?;
     let near = match embeddings.first().filter(|embedding| embedding.iter().all(|x| x.is_finite())) {
         Some(embedding) => index.nearest(embedding, SUGGESTIONS).await?,

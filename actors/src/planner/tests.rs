@@ -78,6 +78,7 @@ pub(super) fn request(minutes: u32, level: Level, skills: &[(&str, bool)]) -> Pl
             ..InterviewBrief::default()
         },
         skills: skills.iter().map(|(name, must)| resolved(name, *must)).collect(),
+        by_name_only: false,
         rotation: 0,
         feedback: None,
     }
@@ -98,7 +99,7 @@ async fn skills_are_matched_by_name_then_by_likeness_and_merged() {
         asked("Kubernetess administration of a cluster", false),
         asked("Zymurgy", true),
     ];
-    let found = resolve(&skills, catalogue, &index, &embedder, &settings).await.unwrap();
+    let found = resolve(&skills, catalogue, &index, Some(&embedder), &settings).await.unwrap();
     assert_eq!((found[0].name.as_str(), found[0].must_have, found[0].requested.len()), ("Rust", true, 2));
     let last = found.last().unwrap();
     assert_eq!((last.name.as_str(), last.matched), ("Zymurgy", false));
@@ -109,8 +110,27 @@ async fn skills_are_matched_by_name_then_by_likeness_and_merged() {
     let near = index.nearest(&embedder.embed(vec![exact]).await.unwrap()[0], 3).await.unwrap();
     assert_eq!(near[0].skill, "Kubernetes");
     let sick = HashEmbedder::default().with_faults(Faults::always(Fault::Garbage));
-    let error = resolve(&[asked("Zymurgy", true)], catalogue, &index, &sick, &settings).await.unwrap_err();
+    let error = resolve(&[asked("Zymurgy", true)], catalogue, &index, Some(&sick), &settings).await.unwrap_err();
     assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn without_an_embedder_skills_are_matched_by_name_and_the_others_get_general_questions() {
+    let (catalogue, index) = (Catalogue::seeded(), MemoryIndex::default());
+    let wanted = [asked("rust programming", true), asked("Zymurgy", false)];
+    let skills = resolve(&wanted, catalogue, &index, None, &MatchSettings::default()).await.unwrap();
+    assert_eq!((skills[0].name.as_str(), skills[0].matched), ("Rust", true));
+    assert_eq!((skills[1].name.as_str(), skills[1].matched, skills[1].suggestions.len()), ("Zymurgy", false, 0));
+
+    let request = PlanRequest { skills, by_name_only: true, ..request(30, Level::Mid, &[]) };
+    let plan = plan(&request, QuestionBank::seeded()).unwrap();
+    keeps_its_promises(&plan, 30);
+    let section = plan.sections.iter().find(|s| s.skill.as_deref() == Some("Zymurgy")).unwrap();
+    assert!(section.questions.iter().all(|q| q.text.contains("Zymurgy")));
+    let [warning] = plan.warnings.as_slice() else { panic!("{:?}", plan.warnings) };
+    assert_eq!(warning.code, "unmatched_skill");
+    assert!(warning.message.contains("\"Zymurgy\""), "{}", warning.message);
+    assert!(warning.message.contains("the embedding model is missing"), "{}", warning.message);
 }
 
 #[test]

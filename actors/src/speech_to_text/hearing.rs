@@ -19,8 +19,6 @@ pub(super) const BEFORE: Duration = Duration::from_millis(320);
 const PRE_ROLL: usize = HEARING_RATE as usize * BEFORE.as_millis() as usize / 1000;
 /// What the end-of-turn model looks at: 8 s.
 const JUDGED: usize = HEARING_RATE as usize * 8;
-/// Longest open turn: three minutes; the recogniser gets no more of it.
-const LONGEST: usize = HEARING_RATE as usize * 180;
 
 /// The turn that is being heard.
 pub(super) struct Open {
@@ -55,6 +53,10 @@ impl SpeechToTextState {
             let probability = self.detector.probability(frame);
             let action = self.endpointing.frame(probability);
             self.act(myself, action).await;
+            if self.is_too_long() {
+                let action = self.endpointing.end();
+                self.act(myself, action).await;
+            }
         }
         self.rest = frames.remainder().to_vec();
     }
@@ -67,14 +69,19 @@ impl SpeechToTextState {
         }
     }
 
+    /// Whether the open turn is over the bound: nobody's words wait in memory for ever.
+    fn is_too_long(&self) -> bool {
+        let longest = self.args.parts.settings.longest_turn.as_millis() as usize * HEARING_RATE as usize / 1000;
+        self.open.as_ref().is_some_and(|open| open.pcm.len() >= longest)
+    }
+
     /// Gives a frame to the open turn, or keeps it in case one begins.
     async fn keep(&mut self, frame: &[i16; FRAME]) {
         match &mut self.open {
-            Some(open) if open.pcm.len() < LONGEST => {
+            Some(open) => {
                 open.pcm.extend_from_slice(frame);
                 self.feed(SttInput::Audio(frame.to_vec())).await;
             }
-            Some(_) => metrics::counter!("maya_audio_over_longest_turn_total").increment(1),
             None => {
                 self.before.extend(frame);
                 let over = self.before.len().saturating_sub(PRE_ROLL);

@@ -5,5 +5,6 @@ mod history;
 mod journal;
 mod nodes;
 mod notifier;
+mod planner;
 mod recorder;
 mod support;

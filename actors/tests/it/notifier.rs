@@ -40,7 +40,7 @@ async fn a_person_is_told_once_and_where_to_go() {
     let folder = ground.dir.path().join("mail");
     let settings = NotifierSettings {
         from: "Maya <maya@example.com>".parse().unwrap(),
-        console: "https://maya.example.com/".parse().unwrap(),
+        gateway: "https://maya.example.com/hiring/".parse().unwrap(),
     };
     let notifier = Arc::new(Notifier::new(ground.store.clone(), Mailer::Folder(folder.clone()), settings));
     let stop = CancellationToken::new();
@@ -58,7 +58,9 @@ async fn a_person_is_told_once_and_where_to_go() {
     assert!(head.contains("To: hiring@acme.example"), "{head}");
     assert!(head.contains(&format!("Message-ID: <{}@example.com>", first.id)), "{head}");
     assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
-    assert!(body.contains(&format!("https://maya.example.com/console/interviews/{}", first.key())), "{body}");
+    let call = format!("PATCH https://maya.example.com/hiring/api/v1/integration/interviews/{}", first.key());
+    assert!(body.contains(&call), "{body}");
+    assert!(body.contains(&format!("Interview: {}", first.key())) && body.contains("Your id: ats-1"), "{body}");
     assert!(body.contains("candidate.email"));
     maya_testkit::eventually(PATIENCE, || async {
         let mut tx = ground.store.system().await.unwrap();

@@ -6,7 +6,7 @@ use crate::assessor::{
     verify_quotes,
 };
 use maya_protocol::interview::Recommendation;
-use maya_providers::testing::ScriptedLlm;
+use maya_providers::testing::{Fault, Faults, FaultyLlm, Latency, ScriptedLlm};
 
 fn verdict(first_quote: &str, second_quote: &str, turns: &[Turn], plan: &Plan) -> Value {
     let of = |name: &str| {
@@ -77,4 +77,47 @@ async fn silence_needs_no_model() {
     let assessment = LlmAssessor::new(Arc::new(model.clone())).assess(&plan, &turns).await.unwrap();
     assert_eq!(assessment.recommendation, Recommendation::NotJudged);
     assert!(model.requests().is_empty());
+}
+
+/// One that is asked again at once, a few times.
+fn impatient(model: impl LanguageModel) -> LlmAssessor {
+    LlmAssessor { model: Arc::new(model), pauses: &[Duration::ZERO; 3], patience: Duration::from_secs(60) }
+}
+
+#[tokio::test]
+async fn a_model_that_keeps_writing_garbage_is_replaced_at_once() {
+    let plan = nurse_plan();
+    let turns = transcript(&plan, strong);
+    let faults = Faults::always(Fault::Garbage);
+    let model = FaultyLlm::new(ScriptedLlm::default(), Latency::default(), faults.clone());
+    assert_eq!(impatient(model).judge(&plan, &turns).await, crate::assessor::assess(&plan, &turns));
+    assert_eq!(faults.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_model_that_stays_away_is_replaced_after_a_few_tries() {
+    let plan = nurse_plan();
+    let turns = transcript(&plan, strong);
+    for (fault, calls) in [(Fault::Retry, 4), (Fault::Quota(None), 4), (Fault::Fatal, 1), (Fault::Blocked, 1)] {
+        let faults = Faults::always(fault);
+        let model = FaultyLlm::new(ScriptedLlm::default(), Latency::default(), faults.clone());
+        assert_eq!(impatient(model).judge(&plan, &turns).await.written_by, "rubric-signals/1", "{fault:?}");
+        assert_eq!(faults.calls(), calls, "{fault:?}");
+    }
+    let model = FaultyLlm::new(ScriptedLlm::default(), Latency::default(), Faults::always(Fault::Hang));
+    let hurried = LlmAssessor { patience: Duration::from_millis(10), ..impatient(model) };
+    assert_eq!(hurried.judge(&plan, &turns).await.written_by, "rubric-signals/1");
+}
+
+#[tokio::test]
+async fn a_model_that_is_back_at_the_second_try_judges() {
+    let plan = nurse_plan();
+    let turns = transcript(&plan, strong);
+    let away = Err(ProviderError::retry("test", "away"));
+    let unusable = Ok(json!({ "skills": [] }));
+    for first in [away, unusable] {
+        let model = ScriptedLlm::answering([first, Ok(verdict(TRUE_ONE, TRUE_TWO, &turns, &plan))]);
+        assert_eq!(impatient(model.clone()).judge(&plan, &turns).await.written_by, "scripted-llm");
+        assert_eq!(model.requests().len(), 2);
+    }
 }

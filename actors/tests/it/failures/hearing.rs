@@ -1,7 +1,9 @@
 //! The recogniser fails.
 
 use super::stage::{Cast, Stage, failure};
+use crate::support::PATIENCE;
 use maya_providers::testing::{Fault, Faults, ModemStt};
+use maya_testkit::eventually;
 use std::{sync::Arc, time::Duration};
 
 const ANSWER: &str = "I kept the service running while we moved it.";
@@ -95,4 +97,22 @@ async fn a_stream_is_renewed_before_its_limit_within_a_turn_and_between_two() {
     assert_eq!(stage.kept().await.len(), 5);
     assert!(faults.calls() >= 3, "{} streams", faults.calls());
     assert_eq!((stage.ear().restarts, failure(&stage.ear())), (0, String::new()), "no stream came to its limit");
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_and_on_is_kept_in_pieces() {
+    let mut cast = Cast::new().await;
+    cast.settings.longest_turn = Duration::from_secs(1);
+    let stage = cast.play().await;
+    let long = "We had forty services on two machines, and each release took the whole night. So I wrote down what each of \
+                them needed, moved the quiet ones first, and kept the old ones behind a switch. It took a year.";
+    stage.say_slowly(long).await;
+    let all = eventually(PATIENCE, || async {
+        let pieces = stage.finals();
+        // where a piece ends, a letter of the scripted voice may be cut in two
+        let said: usize = pieces.iter().map(String::len).sum();
+        (said + 8 * pieces.len() >= long.len()).then_some(pieces)
+    });
+    let pieces = all.await;
+    assert!(pieces.len() >= 2, "{pieces:?}");
 }

@@ -116,6 +116,23 @@ async fn without_a_database_nothing_is_answered_until_it_is_back() {
     assert!(!stage.phases().contains(&Phase::Suspended));
 }
 
+#[tokio::test]
+async fn a_candidate_who_joins_without_a_database_is_greeted_when_it_is_back() {
+    let mut cast = Cast::new().await;
+    let line = Line::to(&cast.ground.url).await;
+    let settings = StoreSettings { acquire_timeout: Duration::from_secs(1), ..StoreSettings::new(&line.url) };
+    cast.store = Some(Store::connect(&settings, clock::system()).await.unwrap());
+    let stage = cast.set().await;
+    line.cut();
+    stage.join().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stage.heard().len(), 0);
+    line.mend();
+    // the candidate says nothing more
+    stage.listening(1).await;
+    assert_eq!(stage.heard(), ["Hello.", "Question one?"]);
+}
+
 /// The child of [`a_node_that_runs_out_of_memory_is_replaced`]: where its database is.
 const CHILD: &str = "MAYA_TEST_OUT_OF_MEMORY";
 

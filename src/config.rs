@@ -34,7 +34,7 @@ pub struct Config {
     pub kafka: Kafka,
     pub redis: Redis,
     pub llm: Llm,
-    pub gateway: Listen,
+    pub gateway: Gateway,
     pub planner: Listen,
     pub interviewer: Listen,
     pub assessor: Listen,

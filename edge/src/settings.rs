@@ -36,7 +36,7 @@ pub struct EdgeSettings {
     pub waiting_after: Duration,
     /// Messages of a partition that are read again when it is taken over from another edge.
     pub look_back: u64,
-    /// Whether sessions are recorded with consent, where the join token does not say.
+    /// Whether candidates are asked if video of theirs may be kept, where the join token does not say. Sound never is.
     pub recording: bool,
     /// Version of the consent text, where the join token does not say.
     pub consent_text_version: String,
@@ -59,8 +59,8 @@ impl Default for EdgeSettings {
             route_ttl: Duration::from_secs(1),
             waiting_after: Duration::from_secs(1),
             look_back: 256,
-            recording: true,
-            consent_text_version: "1".to_owned(),
+            recording: false,
+            consent_text_version: "2".to_owned(),
         }
     }
 }

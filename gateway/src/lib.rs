@@ -14,6 +14,7 @@ mod http;
 pub mod interviews;
 pub mod keys;
 pub mod keys_api;
+pub mod languages;
 pub mod observe;
 pub mod openapi;
 pub mod operators;

@@ -88,7 +88,7 @@ async fn add(
     principal.require(Permission::SkillManage)?;
     let Body(new) = new?;
     check(&new)?;
-    let missing = "the embedding model (`maya doctor` says what is missing)";
+    let missing = "the embedding model (`maya fetch` gets what is missing)";
     let embedder = state.embedder.as_ref().ok_or(Error::Unavailable(missing))?;
     // as the catalogue is embedded, so that both lie in one space
     let names = std::iter::once(&new.name).chain(&new.aliases).map(|name| name.trim()).collect::<Vec<_>>().join(", ");

@@ -31,7 +31,8 @@ pub struct GatewaySettings {
     pub partitions_media: u32,
     /// Whether http and loopback callback URLs are allowed.
     pub development: bool,
-    /// The languages that a configured voice speaks (BCP 47); the first is the default.
+    /// The languages that the configured voices speak (BCP 47); a language alone takes every region, and the first is
+    /// assumed where a request names none.
     pub languages: Vec<String>,
     /// Bearer tokens.
     pub jwt: JwtSettings,
@@ -56,7 +57,7 @@ impl GatewaySettings {
             public_edge_url,
             partitions_media: 100,
             development: true,
-            languages: vec!["en-US".to_owned()],
+            languages: ["en-US", "en-GB", "en"].map(str::to_owned).into(),
             jwt: JwtSettings::default(),
             credential_cache: Duration::from_secs(3),
             rate_limit: 300_000,
@@ -65,6 +66,11 @@ impl GatewaySettings {
             stuck_after: Duration::from_secs(120),
             idempotency_kept: Duration::from_secs(24 * 3600),
         }
+    }
+
+    /// What is spoken where nothing is said.
+    pub(crate) fn language(&self) -> Option<String> {
+        self.languages.first().cloned()
     }
 }
 

@@ -148,8 +148,8 @@ fn remove(table: &mut Table, path: &[String]) -> bool {
     }
 }
 
-/// The environment as a table. A value is what its default is: a number or a switch where the default is one, else text
-/// as it stands, so that a password of digits stays a password. An empty variable counts as absent.
+/// The environment as a table. A value is what its default is: a number, a switch or a list where the default is one,
+/// else text as it stands, so that a password of digits stays a password. An empty variable counts as absent.
 fn from_env(env: impl IntoIterator<Item = (String, String)>, problems: &mut Vec<Problem>) -> Table {
     let defaults: Table = DEFAULTS.parse().expect("the defaults are TOML");
     let mut table = Table::new();
@@ -183,6 +183,9 @@ fn typed(default: Option<&Value>, text: String) -> Result<Value, &'static str> {
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
             _ => Err("true or false"),
         },
+        Some(Value::Array(_)) => {
+            Ok(Value::Array(text.split(',').map(|item| Value::String(item.trim().to_owned())).collect()))
+        }
         Some(Value::Integer(_)) => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
         _ => Ok(Value::String(text)),
     }
@@ -238,6 +241,7 @@ mod tests {
                 ("MAYA_KAFKA__SASL_PASSWORD", "00123"),
                 ("MAYA_KAFKA__SASL_MECHANISM", "SCRAM-SHA-512"),
                 ("MAYA_STARTUP__MIGRATE", "false"),
+                ("MAYA_VOICES__LANGUAGES", "en-GB, en"),
                 ("MAYA_GATEWAY__LISTEN", "0.0.0.0:0"),
                 ("MAYA_LLM__PLANNER__MODEL", "17"),
                 ("MAYA_REDIS__URL", ""),
@@ -250,6 +254,7 @@ mod tests {
         assert_eq!(config.kafka.sasl_password.as_ref().unwrap().expose(), "00123");
         assert_eq!(config.kafka.protocol(), SecurityProtocol::SaslSsl);
         assert!(!config.startup.migrate && config.redis.url.is_none());
+        assert_eq!(config.voices.languages, ["en-GB", "en"]);
         assert!(!config.is_development(), "another machine can reach it");
         assert_eq!(config.llm.of(Agent::Planner).model.as_deref(), Some("17"));
         let mut own = config.llm.clone();

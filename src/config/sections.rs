@@ -87,6 +87,16 @@ pub struct Listen {
     pub listen: SocketAddr,
 }
 
+/// `[gateway]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Base of the REST calls that mails name; absent: the address the gateway listens on.
+    pub public_url: Option<Url>,
+}
+
 /// `[edge]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +179,8 @@ pub struct Voices {
     pub kind: VoiceKind,
     /// Which voice is Maya's.
     pub maya: MayaVoice,
+    /// What they speak (BCP 47); the first is assumed where a request names none.
+    pub languages: Vec<String>,
 }
 
 /// `[interview]`

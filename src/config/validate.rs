@@ -3,6 +3,7 @@
 mod models;
 
 use super::{Config, ConfigErrors, Problem, Role, SaslMechanism, Secret};
+use maya_gateway::languages::is_tag;
 use std::collections::HashMap;
 
 /// What was found out about a configuration that may be used.
@@ -22,6 +23,7 @@ impl Config {
         check.environment(roles);
         check.ports(roles);
         check.parts();
+        check.languages();
         check.models();
         check.kafka();
         check.redis();
@@ -142,6 +144,7 @@ impl<'a> Check<'a> {
             self.wrong("blobs.url", "must begin with file:// or gs://");
         }
         for (key, url) in [
+            ("gateway.public_url", &config.gateway.public_url),
             ("edge.public_url", &config.edge.public_url),
             ("llm.url", &config.llm.url),
             ("llm.planner.url", &config.llm.planner.url),
@@ -167,6 +170,17 @@ impl<'a> Check<'a> {
         if !good {
             let shown: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
             self.wrong(key, format!("must be a URL that begins with {}", shown.join(" or ")));
+        }
+    }
+
+    /// The voices of both kinds speak English.
+    fn languages(&mut self) {
+        let languages = &self.config.voices.languages;
+        let is_english = |tag: &String| tag.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case("en"));
+        if languages.is_empty() || !languages.iter().all(|tag| is_tag(tag)) {
+            self.wrong("voices.languages", "must be language tags such as en or en-US, one at least");
+        } else if !languages.iter().all(is_english) {
+            self.wrong("voices.languages", "must be English (en, en-US, …): the voices speak nothing else");
         }
     }
 
@@ -263,6 +277,17 @@ mod tests {
         let missing = keys(config(&production).check(&roles));
         assert_eq!(missing, ["database.url", "kafka.brokers", "redis.url", "join.key", "edge.public_url"]);
         assert_eq!(config(&[]).check(&roles).unwrap().warnings.len(), 4);
+    }
+
+    #[test]
+    fn a_language_that_no_voice_speaks_is_refused_at_once() {
+        for good in ["en", "en-IN,EN-us"] {
+            assert!(config(&[("MAYA_VOICES__LANGUAGES", good)]).check(&Role::ALL).is_ok(), "{good}");
+        }
+        for wrong in ["de-DE,en", "en,", "english language"] {
+            let found = keys(config(&[("MAYA_VOICES__LANGUAGES", wrong)]).check(&Role::ALL));
+            assert_eq!(found, ["voices.languages"], "{wrong}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ await run(async () => {
   await launch();
   const { id, joinUrl } = await approved({ minutes: 1 });
   const page = await open(await profile());
-  await walkIn(page, joinUrl, { recording: true, name: 'wide' });
+  await walkIn(page, joinUrl, { name: 'wide' });
   const welcome = await page.evaluate(() => document.querySelector('[data-screen=welcome]').textContent);
   check(['Welcome, Rosalind', 'Backend Engineer', 'About 1 minute'].every((words) => welcome.includes(words)), 'the page greets by name and says for what and how long', welcome.replace(/\s+/g, ' ').trim().slice(0, 160));
   await watch(page);
@@ -66,7 +66,7 @@ await run(async () => {
   check(page.wire.received.some((m) => m.type === 'TRANSCRIPT' && !m.final) && page.wire.received.some((m) => m.type === 'TRANSCRIPT' && m.final), 'interim and final words came');
 
   const { sent } = page.wire;
-  check(sent[0]?.type === 'CONSENT' && sent[0].recording === true, 'consent is sent first');
+  check(sent[0]?.type === 'CONSENT' && sent[0].recording === false, 'consent is sent first, to no recording');
   const start = sent.find((m) => m.streaming === 'start');
   check(start?.encoding === 'LINEAR16' && start.sampleRate === 16_000, 'the stream is PCM', start?.encoding);
   const marks = sent.filter((m) => m.type === 'PLAYBACK');

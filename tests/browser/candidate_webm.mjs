@@ -11,7 +11,7 @@ await run(async () => {
   await launch();
   const { id, joinUrl } = await approved({ minutes: 2 });
   const page = await open(await profile({ dark: true }));
-  await walkIn(page, `${joinUrl}&audio=webm`, { recording: false });
+  await walkIn(page, `${joinUrl}&audio=webm`);
   const said = await converse(page, ['I have worked with databases and payment services for six years.']);
   check(said === 1, 'the candidate answered');
   await eventually('Maya replies', async () => ['THINKING', 'SPEAKING'].includes(await state(page)), 20_000);

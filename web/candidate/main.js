@@ -12,7 +12,7 @@ import { Captions } from './captions.js';
 import { LiveView } from './live-view.js';
 import { Session } from './session.js';
 
-const TEXT_VERSION = 'candidate-page-1'; // of the consent text in strings.js, when the edge names none
+const TEXT_VERSION = 'candidate-page-2'; // of the consent text in strings.js, when the edge names none
 const ASK_AGAIN = 20_000; // while the link is early
 
 let info = {};

@@ -38,7 +38,7 @@ async fn the_page_learns_what_the_link_says() {
     };
     let (status, info) = ask(ticket.query()).await;
     assert_eq!((status, &info["status"], &info["title"]), (200, &"READY".into(), &"Nurse".into()));
-    assert_eq!((&info["durationMinutes"], &info["recording"]), (&20.into(), &true.into()));
+    assert_eq!((&info["durationMinutes"], &info["recording"]), (&20.into(), &false.into()));
     assert!(info["textVersion"].is_string() && info.get("candidateName").is_none());
 
     live(&platform, ticket.session(), Phase::Ended).await;

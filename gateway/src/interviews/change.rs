@@ -1,7 +1,7 @@
 //! `PATCH /integration/interviews/{id}`: a person completes or waives what is missing.
 
 use super::{
-    completeness::{self, DEFAULT_LANGUAGE, LANGUAGE, missing, needs_a_person},
+    completeness::{self, LANGUAGE, missing, needs_a_person},
     create::search_text,
     steps::{close_tasks, info_needed, validation_requested},
     validate,
@@ -69,7 +69,7 @@ pub async fn change(
     }
     row.missing = missing(&brief, &row.waived, &principal.settings);
     if brief.language.is_none() {
-        brief.language = Some(DEFAULT_LANGUAGE.to_owned());
+        brief.language = state.settings.language();
     }
     row.brief = brief;
     save(&mut tx, &mut row, &principal, &body.0).await?;

@@ -63,7 +63,7 @@ const FIELDS: &[Field] = &[
     Field {
         name: LANGUAGE,
         severity: Severity::Medium,
-        message: "en-US is assumed",
+        message: "the first language that is configured is assumed",
         given: |brief| brief.language.is_some(),
     },
     Field {
@@ -74,10 +74,8 @@ const FIELDS: &[Field] = &[
     },
 ];
 
-/// The field whose absence is filled with [`DEFAULT_LANGUAGE`].
+/// The field whose absence is filled with the first language that is configured.
 pub(crate) const LANGUAGE: &str = "language";
-/// What is spoken where nothing is said.
-pub(crate) const DEFAULT_LANGUAGE: &str = "en-US";
 
 /// What the absence of a field means to that tenant, who may tighten it only; `None` if completeness does not look at it.
 pub(crate) fn severity(field: &str, tenant: &TenantSettings) -> Option<Severity> {

@@ -2,7 +2,7 @@
 //! the answer to its `Idempotency-Key`, so that a creation is three round trips, `begin` and `commit` included.
 
 use super::{
-    completeness::{DEFAULT_LANGUAGE, missing, needs_a_person},
+    completeness::{missing, needs_a_person},
     steps, validate,
     view::{BASE, Links},
 };
@@ -77,7 +77,7 @@ pub async fn create(
 
     let missing = missing(&brief, &[], &principal.settings);
     if brief.language.is_none() {
-        brief.language = Some(DEFAULT_LANGUAGE.to_owned());
+        brief.language = state.settings.language();
     }
     let needs = needs_a_person(&missing);
     let interview = InterviewRow {

@@ -81,6 +81,7 @@ pub async fn remove(
     remove_recordings(&state, &mut tx, &row).await?;
     erase(&mut tx, &row).await?;
     workflow::audit(&mut tx, Some(id), &actor, "interview.deleted", None, json!({})).await?;
+    forget(&state, &principal, &row, session.as_ref()).await?;
     tx.commit().await?;
     void_link(&state, session).await;
     Ok(StatusCode::NO_CONTENT)
@@ -149,19 +150,34 @@ async fn remove_recordings(state: &AppState, tx: &mut TenantTx, row: &InterviewR
     Ok(())
 }
 
+/// Events keep the person's words too. Their copies go before the removal is committed, so that after a failure the
+/// interview is still there to be removed again; its session's owner is fenced off by then and writes no more.
+async fn forget(
+    state: &AppState,
+    principal: &Principal,
+    row: &InterviewRow,
+    session: Option<&SessionRow>,
+) -> Result<(), StoreError> {
+    let mut keys = vec![row.id.to_string()];
+    keys.extend(session.map(|session| session.id.to_string()));
+    let mut tx = state.store.system().await?;
+    tx.forget(principal.tenant, &keys).await?;
+    tx.commit().await
+}
+
 async fn erase(tx: &mut TenantTx, row: &InterviewRow) -> Result<(), StoreError> {
     let now = tx.store().clock().utc();
-    for table in [
+    for statement in [
+        // first a live owner is fenced off: it records nothing more of the person
+        "update placements set state = 'ENDED', owner = null where interview_id = $1 and state <> 'ENDED'",
         "delete from turns where interview_id = $1",
         "delete from plans where interview_id = $1",
         "delete from assessments where interview_id = $1",
         "delete from recordings where interview_id = $1",
         "delete from tasks where interview_id = $1",
-        // a live owner is fenced off: it records nothing more of the person
-        "update placements set state = 'ENDED', owner = null where interview_id = $1 and state <> 'ENDED'",
         "update sessions set opening = null, consent = null where interview_id = $1",
     ] {
-        sqlx::query(table).bind(row.id.0).execute(tx.conn()).await?;
+        sqlx::query(statement).bind(row.id.0).execute(tx.conn()).await?;
     }
     sqlx::query(
         "update interviews set brief = '{}', missing = '[]', external_id = null, candidate = null, state_reason = null,

@@ -2,6 +2,7 @@
 
 use crate::{
     fields::{Object, Wrong, has_nul},
+    languages,
     problem::Error,
     state::GatewaySettings,
     webhooks::address::{self, Reach},
@@ -64,14 +65,14 @@ fn callback_url(root: &Object<'_>, settings: &GatewaySettings) -> Option<String>
 
 fn language(root: &Object<'_>, settings: &GatewaySettings) -> Option<String> {
     let text = root.text("language", SHORT)?;
-    let spoken = settings.languages.iter().find(|known| known.eq_ignore_ascii_case(&text));
+    let spoken = languages::spoken(&settings.languages, &text);
     if spoken.is_none() {
         root.wrong(
             "language",
             format!("no configured voice speaks it; these are spoken: {}", settings.languages.join(", ")),
         );
     }
-    spoken.cloned()
+    spoken
 }
 
 fn expires_at(root: &Object<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -192,6 +193,15 @@ mod tests {
             assert!(fields.contains(&field), "{field} is missing in {fields:?}");
         }
         assert_eq!(fields.len(), 16, "{fields:?}");
+    }
+
+    #[test]
+    fn a_language_that_no_voice_speaks_is_told_the_choices() {
+        let spoken = |language: &str| read(json!({ "language": language })).map(|brief| brief.language);
+        assert_eq!(spoken("EN-gb"), Ok(Some("en-GB".to_owned())));
+        assert_eq!(spoken("en-IN"), Ok(Some("en-IN".to_owned())));
+        let errors = spoken("de-DE").unwrap_err();
+        assert!(errors[0].message.contains("en-US, en-GB, en"), "{errors:?}");
     }
 
     fn json_value() -> impl Strategy<Value = Value> {

@@ -56,6 +56,28 @@ async fn a_removed_interview_leaves_its_audit_and_nothing_of_the_person() {
     let api = Api::start().await;
     let (id, session) = api.approved().await;
     api.say(session, &[(Speaker::Maya, "Hello Ada."), (Speaker::Candidate, "Hello.")]).await;
+    // a turn was relayed already; the brief waits in another consumer's inbox
+    let mut tx = api.store.system().await.unwrap();
+    for statement in [
+        "update outbox set published_at = now() where topic = 'interview.turn.recorded'",
+        "insert into inbox (consumer, event_id, tenant_id, topic, key, headers, payload)
+         select 'planner', event_id, tenant_id, topic, key, headers, payload from outbox
+         where topic = 'skill.validation.requested'",
+    ] {
+        assert!(sqlx::query(statement).execute(tx.conn()).await.unwrap().rows_affected() > 0, "{statement}");
+    }
+    tx.commit().await.unwrap();
+    let words = async || {
+        let texts: Vec<String> = sqlx::query_scalar(
+            "select topic || ' ' || convert_from(payload, 'utf8') from outbox
+             union all select topic || ' ' || convert_from(payload, 'utf8') from inbox",
+        )
+        .fetch_all(api.store.system().await.unwrap().conn())
+        .await
+        .unwrap();
+        texts.into_iter().filter(|text| text.contains("Ada") || text.contains("ada@")).collect::<Vec<_>>()
+    };
+    assert!(words().await.len() >= 3, "there is something to be forgotten");
     api.call("DELETE", &format!("{INTERVIEWS}/{id}"), &[("if-match", "\"1\"")], None).await.expect(412);
     api.call("DELETE", &format!("{INTERVIEWS}/{id}"), &[], None).await.expect(204);
     for path in ["", "/plan", "/session", "/transcript", "/assessment"] {
@@ -78,6 +100,12 @@ async fn a_removed_interview_leaves_its_audit_and_nothing_of_the_person() {
         }
     }
     drop(tx);
+    assert_eq!(words().await, Vec::<String>::new());
+    let waiting: i64 = sqlx::query_scalar("select count(*) from inbox where done_at is null")
+        .fetch_one(api.store.system().await.unwrap().conn())
+        .await
+        .unwrap();
+    assert_eq!(waiting, 0, "nothing of the person is worked on any more");
     // whoever owns the session is fenced off
     let state: String = sqlx::query_scalar("select state from placements")
         .fetch_one(api.store.system().await.unwrap().conn())

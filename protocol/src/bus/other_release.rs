@@ -84,9 +84,9 @@ fn unknown_kind(record: &Record) -> Option<Record> {
 
 fn reworded(mut record: Record) -> Record {
     let payload = match carries(&record) {
-        Some(Carries::Media) => split::<Map<String, Value>>(&record.payload)
-            .ok()
-            .map(|(body, data)| join(&other_fields(body), &data)),
+        Some(Carries::Media) => {
+            split::<Map<String, Value>>(&record.payload).ok().map(|(body, data)| join(&other_fields(body), &data))
+        }
         Some(Carries::Events) => serde_json::from_slice(&record.payload)
             .and_then(|body| serde_json::to_vec(&other_fields(body)))
             .ok()

@@ -9,7 +9,7 @@ export const state = (page) => page.evaluate(() => window.__maya?.state ?? null)
 export const visible = (page, id) => by(page, id).isVisible();
 
 /** From the link to the press on Join. With `name`, a picture and a look at the width of each screen on the way. */
-export async function walkIn(page, joinUrl, { recording = false, name } = {}) {
+export async function walkIn(page, joinUrl, { name } = {}) {
   const seen = async (screen) => {
     if (!name) return;
     await shot(page, `${name}-${screen}`);
@@ -20,7 +20,8 @@ export async function walkIn(page, joinUrl, { recording = false, name } = {}) {
   await seen('1-welcome');
   await by(page, 'continue').click();
   await seen('2-consent');
-  await by(page, recording ? 'consent-yes' : 'consent-no').click();
+  check(!(await visible(page, 'consent-yes')), 'nobody is asked for a recording that is not made');
+  await by(page, 'consent-no').click();
   await microphone(page);
   await seen('3-microphone');
   await by(page, 'mic-ok').click();

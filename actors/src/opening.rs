@@ -18,9 +18,6 @@ use std::time::Duration;
 pub const DEFAULT_MINUTES: u32 = 30;
 /// How long a model may take over the opening before the plan follower words it.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How a kept sentence sounds, as the tag before it; one without a tag is warm, as a greeting is.
-const TAGS: [(&str, Emotion); 3] =
-    [("[encouraging] ", Emotion::Encouraging), ("[curious] ", Emotion::Curious), ("[serious] ", Emotion::Serious)];
 
 /// What the opening is worded from.
 pub fn facts(brief: &InterviewBrief, plan: &Plan) -> InterviewFacts {
@@ -61,14 +58,18 @@ async fn sentences(engine: &dyn LanguageModel, facts: &InterviewFacts) -> Option
     Some(sentences)
 }
 
-fn kept(sentence: Sentence) -> String {
-    let tag = TAGS.iter().find(|(_, emotion)| *emotion == sentence.emotion).map_or("", |(tag, _)| *tag);
-    format!("{tag}{}", sentence.text)
+/// How it sounds is the tag before it; one without a tag is warm, as a greeting is.
+fn kept(Sentence { text, emotion }: Sentence) -> String {
+    match emotion {
+        Emotion::Neutral | Emotion::Warm => text,
+        emotion => format!("[{}] {text}", emotion.name()),
+    }
 }
 
 /// A sentence of the opening as it was kept: its words, and how they sound.
 pub fn sentence(kept: &str) -> Sentence {
-    let tagged = TAGS.iter().find_map(|(tag, emotion)| kept.strip_prefix(*tag).map(|text| (text, *emotion)));
+    let tagged = kept.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    let tagged = tagged.and_then(|(tag, text)| Some((text, Emotion::named(tag)?)));
     let (text, emotion) = tagged.unwrap_or((kept, Emotion::Warm));
     Sentence { text: text.to_owned(), emotion }
 }

@@ -17,6 +17,25 @@ pub enum Emotion {
     Serious,
 }
 
+impl Emotion {
+    /// All, by the names that models tag their sentences with.
+    const NAMES: [(&str, Self); 5] = [
+        ("neutral", Self::Neutral),
+        ("warm", Self::Warm),
+        ("encouraging", Self::Encouraging),
+        ("curious", Self::Curious),
+        ("serious", Self::Serious),
+    ];
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, emotion)| *emotion)
+    }
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, emotion)| *emotion == self).map_or("neutral", |(name, _)| *name)
+    }
+}
+
 /// One sentence to be spoken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthesisRequest {

@@ -144,17 +144,19 @@ impl Start {
         Peers::new(self.keys.node.expose()).context("node.secret")
     }
 
+    /// Where others reach a role: as it is set, else where it listens.
+    fn public_url(&self, role: Role, set: Option<&Url>) -> anyhow::Result<Url> {
+        let listen = self.listens.get(&role).copied().unwrap_or_else(|| self.config.listen(role));
+        Ok(set.cloned().map_or_else(|| Url::parse(&format!("http://{listen}/")), Ok)?)
+    }
+
     fn join_key(&self) -> JoinKey {
         JoinKey::new(self.keys.join.expose().as_bytes())
     }
 
     fn gateway(&self, embedding: &Embedding) -> anyhow::Result<Router> {
         let config = &self.config;
-        let edge = self.listens.get(&Role::Edge).copied().unwrap_or_else(|| config.listen(Role::Edge));
-        let public = match &config.edge.public_url {
-            Some(url) => url.clone(),
-            None => Url::parse(&format!("http://{edge}/"))?,
-        };
+        let public = self.public_url(Role::Edge, config.edge.public_url.as_ref())?;
         let settings = GatewaySettings {
             partitions_media: config.bus.media_partitions,
             development: config.is_development(),
@@ -245,11 +247,7 @@ impl Start {
             None => Mailer::Folder(self.config.data_dir.join("mail")),
             Some(url) => Mailer::smtp(&smtp(url.expose())?)?,
         };
-        let listen = self.listens.get(&Role::Gateway).copied().unwrap_or_else(|| self.config.listen(Role::Gateway));
-        let gateway = match &self.config.gateway.public_url {
-            Some(url) => url.clone(),
-            None => Url::parse(&format!("http://{listen}/"))?,
-        };
+        let gateway = self.public_url(Role::Gateway, self.config.gateway.public_url.as_ref())?;
         let settings = NotifierSettings { from: mail.from.parse().context("mail.from")?, gateway };
         self.consume(Notifier::new(self.shared.store.clone(), mailer, settings));
         Ok(())

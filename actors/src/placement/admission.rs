@@ -56,11 +56,10 @@ struct Measured {
 }
 
 impl Budget {
-    /// The default on this machine: three quarters of the memory that the process may use; the rest is for others, and
-    /// for what sessions need between two measurements.
-    pub fn of_machine() -> Self {
-        let default = Self::default();
-        Self { memory: memory::usable().map_or(default.memory, |bytes| bytes / 4 * 3), ..default }
+    /// Three quarters of the memory that the process may use on this machine; the rest is for others, and for what
+    /// sessions need between two measurements.
+    pub fn machine_memory() -> u64 {
+        memory::usable().map_or_else(|| Self::default().memory, |bytes| bytes / 4 * 3)
     }
 
     /// The share of the budget that is used, by what is used most: 1.0 is full.

@@ -123,12 +123,11 @@ impl Splitter {
 
     fn tag(&mut self, tag: &str) {
         let tag = tag.trim().to_lowercase();
+        if let Some(emotion) = Emotion::named(&tag) {
+            self.emotion = emotion;
+            return;
+        }
         match tag.as_str() {
-            "warm" => self.emotion = Emotion::Warm,
-            "encouraging" => self.emotion = Emotion::Encouraging,
-            "curious" => self.emotion = Emotion::Curious,
-            "serious" => self.emotion = Emotion::Serious,
-            "neutral" => self.emotion = Emotion::Neutral,
             "next" => self.by = self.by.or(Some(Move::Next)),
             "close" => self.by = self.by.or(Some(Move::Close)),
             "stay" => self.by = self.by.or(Some(Move::Stay)),

@@ -107,11 +107,10 @@ impl Start {
 }
 
 fn budget(config: &config::Budget) -> Budget {
-    let machine = Budget::of_machine();
     Budget {
         sessions: config.max_sessions,
         tenant_sessions: config.max_sessions_per_tenant,
         lag: Duration::from_millis(config.max_lag_ms),
-        memory: config.max_memory_mb.map_or(machine.memory, |mb| mb << 20),
+        memory: config.max_memory_mb.map_or_else(Budget::machine_memory, |mb| mb << 20),
     }
 }

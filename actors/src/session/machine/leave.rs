@@ -1,12 +1,11 @@
 //! Going to another node: a listening session goes at once; one that thinks or speaks is waited for, then cut where a
 //! sentence ends. What was heard is kept beside the fence, so that the next owner says nothing twice.
 
-use super::{Effect, Machine, Now, Receipt};
+use super::{Effect, Machine, Now, Receipt, talk::to_record};
 use crate::session::{
     sentences::Sentence,
     state::{Doing, Stage, Talk, Why},
 };
-use maya_protocol::interview::{Speaker, Turn};
 use maya_providers::tts::Emotion;
 use std::time::Duration;
 
@@ -54,22 +53,8 @@ impl Machine {
         if !talk.complete || !unrecorded {
             return;
         }
-        let used = self.used_at(now.instant);
-        let mut agenda = self.agenda.clone();
-        agenda.apply(talk.by, used);
-        let mut context = agenda.context();
-        context.used_ms = used.as_millis() as u64;
-        context.closing = matches!(talk.why, Why::Closing(_));
-        context.unfinished = talk.breaks_off;
-        context.sentences = talk.sentences.iter().map(|said| said.sentence.text.clone()).collect();
-        let turn = Turn {
-            turn_id: talk.turn,
-            speaker: Speaker::Maya,
-            text: context.sentences.join(" "),
-            started_at: now.utc,
-            ended_at: now.utc,
-            context,
-        };
+        let sentences = talk.sentences.iter().map(|said| said.sentence.text.clone()).collect();
+        let turn = to_record(&self.agenda, talk, sentences, true, self.used_at(now.instant), now);
         self.next_turn = self.next_turn.max(talk.turn.next());
         effects.push(Effect::Record { turn, receipt: Receipt::Sentence(talk.turn, talk.sentences.len() - 1) });
     }

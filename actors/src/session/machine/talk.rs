@@ -2,13 +2,13 @@
 
 use super::{Effect, Machine, Now, Receipt, step::closing_name};
 use crate::session::{
-    agenda::Move,
+    agenda::{Agenda, Move},
     sentences::Sentence,
     state::{Doing, LEAD, Said, Stage, Talk, Why},
 };
 use maya_protocol::{
     ids::TurnId,
-    interview::{Speaker, Turn},
+    interview::{Speaker, Turn, TurnContext},
     session::Outcome,
 };
 use maya_providers::{
@@ -60,6 +60,35 @@ pub(super) fn recorded(turn: &Turn, said: usize, opening: &[Sentence]) -> Talk {
         }
     }
     talk
+}
+
+/// A turn as it is recorded with those sentences; only where they are the `whole` of it is the plan's cursor moved.
+pub(super) fn to_record(
+    agenda: &Agenda,
+    talk: &Talk,
+    sentences: Vec<String>,
+    whole: bool,
+    used: Duration,
+    now: Now,
+) -> Turn {
+    let mut agenda = agenda.clone();
+    if whole {
+        agenda.apply(talk.by, used);
+    }
+    Turn {
+        turn_id: talk.turn,
+        speaker: Speaker::Maya,
+        text: sentences.join(" "),
+        started_at: now.utc,
+        ended_at: now.utc,
+        context: TurnContext {
+            used_ms: used.as_millis() as u64,
+            closing: matches!(talk.why, Why::Closing(_)),
+            unfinished: !whole || talk.breaks_off,
+            sentences,
+            ..agenda.context()
+        },
+    }
 }
 
 impl Machine {
@@ -193,23 +222,7 @@ impl Machine {
         match talk.sentences[at].stage {
             Stage::Worded if due => {
                 talk.sentences[at].stage = Stage::Recording;
-                let mut agenda = self.agenda.clone();
-                if is_last {
-                    agenda.apply(talk.by, used);
-                }
-                let mut context = agenda.context();
-                context.used_ms = used.as_millis() as u64;
-                context.closing = matches!(talk.why, Why::Closing(_));
-                context.unfinished = !is_last || talk.breaks_off;
-                context.sentences = talk.recorded_text();
-                let turn = Turn {
-                    turn_id: talk.turn,
-                    speaker: Speaker::Maya,
-                    text: context.sentences.join(" "),
-                    started_at: now.utc,
-                    ended_at: now.utc,
-                    context,
-                };
+                let turn = to_record(&self.agenda, talk, talk.recorded_text(), is_last, used, now);
                 self.next_turn = self.next_turn.max(talk.turn.next());
                 effects.push(Effect::Record { turn, receipt: Receipt::Sentence(talk.turn, at) });
             }

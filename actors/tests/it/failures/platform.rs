@@ -84,13 +84,19 @@ async fn a_clock_that_jumps_changes_nothing() {
     assert_eq!((stage.shown().restarts, failure(&stage.shown())), (0, String::new()));
 }
 
-#[tokio::test]
-async fn without_a_database_nothing_is_answered_until_it_is_back() {
-    const OUTAGE: Duration = Duration::from_secs(3);
+/// A cast whose database is behind a line that can be cut.
+async fn behind_a_line() -> (Cast, Line) {
     let mut cast = Cast::new().await;
     let line = Line::to(&cast.ground.url).await;
     let settings = StoreSettings { acquire_timeout: Duration::from_secs(1), ..StoreSettings::new(&line.url) };
     cast.store = Some(Store::connect(&settings, clock::system()).await.unwrap());
+    (cast, line)
+}
+
+#[tokio::test]
+async fn without_a_database_nothing_is_answered_until_it_is_back() {
+    const OUTAGE: Duration = Duration::from_secs(3);
+    let (mut cast, line) = behind_a_line().await;
     cast.settings.holding = Duration::from_millis(300);
     // nobody may take it over meanwhile: the lease is short
     cast.settings.lease = Duration::from_secs(1);
@@ -118,10 +124,7 @@ async fn without_a_database_nothing_is_answered_until_it_is_back() {
 
 #[tokio::test]
 async fn a_candidate_who_joins_without_a_database_is_greeted_when_it_is_back() {
-    let mut cast = Cast::new().await;
-    let line = Line::to(&cast.ground.url).await;
-    let settings = StoreSettings { acquire_timeout: Duration::from_secs(1), ..StoreSettings::new(&line.url) };
-    cast.store = Some(Store::connect(&settings, clock::system()).await.unwrap());
+    let (cast, line) = behind_a_line().await;
     let stage = cast.set().await;
     line.cut();
     stage.join().await;

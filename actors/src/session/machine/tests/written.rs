@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// The greeting is over, and nothing of it is written.
+fn greeted_on_a_lost_edge() -> World {
+    let mut world = World::new(3);
+    world.edge_is_lost = true;
+    world.put(Input::Joined);
+    world.until(Phase::Listening);
+    world
+}
+
 #[test]
 fn what_a_lost_edge_had_not_written_is_said_again_whatever_the_clock_says() {
     let mut world = World::listening(3);
@@ -25,10 +34,7 @@ fn what_a_lost_edge_had_not_written_is_said_again_whatever_the_clock_says() {
 
 #[test]
 fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
-    let mut world = World::new(3);
-    world.edge_is_lost = true;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = greeted_on_a_lost_edge();
     world.utter("Answer.");
     world.edge_is_lost = false;
     world.said.clear();
@@ -40,10 +46,7 @@ fn what_a_lost_edge_had_not_written_is_over_once_the_candidate_has_answered() {
 
 #[test]
 fn silence_is_no_answer_to_what_has_not_arrived_which_is_said_again() {
-    let mut world = World::new(3);
-    world.edge_is_lost = true;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = greeted_on_a_lost_edge();
     world.said.clear();
     world.wait(8_100);
     world.edge_is_lost = false;
@@ -57,10 +60,7 @@ fn silence_is_no_answer_to_what_has_not_arrived_which_is_said_again() {
 
 #[test]
 fn silence_is_counted_from_when_her_words_are_written() {
-    let mut world = World::new(3);
-    world.edge_is_lost = true;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = greeted_on_a_lost_edge();
     let turn = world.recorded.last().expect("the greeting").turn_id;
     world.wait(7_000);
     for sentence in 0..2 {
@@ -74,10 +74,7 @@ fn silence_is_counted_from_when_her_words_are_written() {
 
 #[test]
 fn where_no_edge_tells_what_it_wrote_silence_is_answered_in_the_end() {
-    let mut world = World::new(3);
-    world.edge_is_lost = true;
-    world.put(Input::Joined);
-    world.until(Phase::Listening);
+    let mut world = greeted_on_a_lost_edge();
     let begun = world.now.instant;
     while world.machine.phase() != Phase::Thinking {
         if world.coming.is_empty() { world.wait(100) } else { world.arrive(0) }

@@ -18,3 +18,7 @@ test-local-llm:
 
 fmt:
     cargo fmt --all
+
+# How long builds take: a release build from clean, a debug build after a changed line of actors/.
+build-times *ARGS:
+    benches/build-times {{ARGS}}

@@ -5,7 +5,7 @@
 
 mod mailer;
 
-pub use mailer::{MailError, Mailer, SmtpSettings};
+pub use mailer::{Encryption, MailError, Mailer, SmtpSettings};
 
 use async_trait::async_trait;
 use lettre::{

@@ -1,6 +1,7 @@
 //! Who may open a socket: decided from the signed token and the registry before any state exists.
 
 use crate::Shared;
+use chrono::{DateTime, Utc};
 use maya_protocol::{
     ids::{SessionId, TenantId},
     join::{JoinClaims, JoinPage},
@@ -16,6 +17,13 @@ pub(crate) struct Admitted {
     /// The session's live state, where it has begun and the registry answers.
     pub(crate) live: Option<LiveState>,
 }
+impl Admitted {
+    /// When the link will be good, where it is not yet and the session has not begun.
+    pub(crate) fn opens(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let opens = DateTime::from_timestamp(self.page.opens?, 0)?;
+        (now < opens && self.live.is_none()).then_some(opens)
+    }
+}
 
 /// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +34,8 @@ pub(crate) enum Refusal {
     Invalid,
     /// Taken back.
     Revoked,
+    /// Before the interview opens.
+    Early,
     /// Too late for a first join.
     Expired,
     /// The link has expired, and whether the session was joined before cannot be known now.

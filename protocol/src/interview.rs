@@ -34,6 +34,9 @@ pub struct InterviewBrief {
     /// Whole minutes, 1 to 180.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_minutes: Option<u32>,
+    /// When the interview may begin; at once where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<DateTime<Utc>>,
     /// When the interview may no longer take place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,

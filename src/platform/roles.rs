@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use axum::Router;
 use maya_actors::{
     assessor::agent::AssessorAgent,
-    notifier::{Mailer, Notifier, NotifierSettings, SmtpSettings},
+    notifier::{Encryption, Mailer, Notifier, NotifierSettings, SmtpSettings},
     placement::Placement,
     planner::{Catalogue, agent::PlannerAgent, index},
     pulse::Pulse,
@@ -262,11 +262,19 @@ impl Start {
     }
 }
 
+/// What a mail may take; well under the inbox's lease, after which another process would send it too.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(20);
+
 fn smtp(url: &str) -> anyhow::Result<SmtpSettings> {
     let url = Url::parse(url).context("mail.smtp_url")?;
     let host = url.host_str().context("mail.smtp_url names no host")?.to_owned();
     let credentials = url.password().map(|password| (url.username().to_owned(), password.to_owned()));
-    Ok(SmtpSettings { plain: url.scheme() == "smtp" && credentials.is_none(), host, port: url.port(), credentials })
+    let encryption = match (url.scheme(), &credentials) {
+        ("smtps", _) => Encryption::Tls,
+        (_, Some(_)) => Encryption::StartTls,
+        (_, None) => Encryption::Plain,
+    };
+    Ok(SmtpSettings { host, port: url.port(), credentials, encryption, timeout: MAIL_TIMEOUT })
 }
 
 impl Running {

@@ -5,6 +5,8 @@
   if (!devices) return;
   let context;
   let microphone;
+  let muted = false;
+  const given = [];
   const open = () => {
     if (context) return context;
     context = new AudioContext({ sampleRate: 48_000 });
@@ -19,7 +21,15 @@
   };
   devices.getUserMedia = async () => {
     await open().resume();
-    return new MediaStream(microphone.stream.getAudioTracks().map((track) => track.clone()));
+    const tracks = microphone.stream.getAudioTracks().map((track) => track.clone());
+    for (const track of tracks) Object.defineProperty(track, 'muted', { get: () => muted });
+    given.push(...tracks);
+    return new MediaStream(tracks);
+  };
+  // What a switch on the headset does.
+  window.__mute = (on) => {
+    muted = on;
+    for (const track of given) track.dispatchEvent(new Event(on ? 'mute' : 'unmute'));
   };
   // Speaks a wav (base64; the page's CSP allows no fetch of data:) now; resolves when its last sample was spoken.
   window.__say = async (base64) => {

@@ -23,8 +23,13 @@ async fn a_whole_interview_on_the_page() {
 }
 
 #[tokio::test]
-async fn compressed_sound_and_leaving() {
+async fn a_whole_interview_with_compressed_sound() {
     run("candidate_webm").await;
+}
+
+#[tokio::test]
+async fn leaving_is_asked_once_more_and_keeps_what_was_said() {
+    run("leaving").await;
 }
 
 #[tokio::test]
@@ -34,6 +39,11 @@ async fn an_interruption_silences_the_page() {
 
 #[tokio::test]
 async fn what_stands_between_a_candidate_and_the_interview() {
+    run("page_problems").await;
+}
+
+#[tokio::test]
+async fn the_page_bears_a_second_tab_a_reload_a_lost_network_and_muting() {
     run("page_states").await;
 }
 

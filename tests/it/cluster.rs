@@ -10,14 +10,14 @@ const LINES: [&str; 4] = [
     "I added an index on the account column.",
     "I rehearse a migration on a copy first.",
 ];
-const AGENTS: &str = "planner,assessor,notifier,recorder";
+const AGENTS: [&str; 4] = ["planner", "assessor", "notifier", "recorder"];
 const REPLIES: &str = "maya_edge_forwarded_total";
 
 /// The processes. They end with the test process.
 struct Cluster {
     site: Site,
     gateway: Maya,
-    agents: Maya,
+    agents: Vec<Maya>,
     interviewers: Vec<Maya>,
     edges: Vec<Maya>,
 }
@@ -51,7 +51,8 @@ impl Cluster {
         let edges = vec![site.serve("edge").await, site.serve("edge").await];
         site.set("MAYA_EDGE__PUBLIC_URL", edges[0].url("edge"));
         let interviewers = vec![site.serve("interviewer").await, site.serve("interviewer").await];
-        let (gateway, agents) = tokio::join!(site.serve("gateway"), site.serve(AGENTS));
+        let agents = futures::future::join_all(AGENTS.map(|role| site.serve(role)));
+        let (gateway, agents) = tokio::join!(site.serve("gateway"), agents);
         Self { site, gateway, agents, interviewers, edges }
     }
 
@@ -66,6 +67,12 @@ impl Cluster {
         assert!(old.terminate().await.success(), "{roles}");
     }
 
+    async fn roll_agents(site: &Site, agents: &mut [Maya]) {
+        for (role, agent) in AGENTS.iter().zip(agents) {
+            Self::roll(site, role, agent).await;
+        }
+    }
+
     /// All but the first edge, whose address is in the links.
     async fn roll_all(&mut self) {
         let Self { site, gateway, agents, interviewers, edges } = self;
@@ -73,7 +80,7 @@ impl Cluster {
         for interviewer in interviewers {
             Self::roll(site, "interviewer", interviewer).await;
         }
-        Self::roll(site, AGENTS, agents).await;
+        Self::roll_agents(site, agents).await;
         Self::roll(site, "gateway", gateway).await;
     }
 
@@ -92,8 +99,10 @@ async fn to_the_end(conversation: &mut Conversation, socket: &mut Socket) {
 #[tokio::test]
 async fn two_interviews_at_once_each_through_its_own_edge_and_one_changes_edges() {
     let cluster = cluster().await.lock().await;
-    let (_, rest) = cluster.site.customer(&cluster.gateway).await;
-    let body = one_skill();
+    let (tenant, rest) = cluster.site.customer(&cluster.gateway).await;
+    let receiver = Receiver::start(&tenant.webhook_secret).await;
+    let mut body = one_skill();
+    body["callbackUrl"] = json!(receiver.url);
     let (first, second) = tokio::join!(rest.create(&body), rest.create(&body));
     let (link, other) = tokio::join!(first.approved(), second.approved());
     let before = cluster.forwarded().await;
@@ -118,6 +127,9 @@ async fn two_interviews_at_once_each_through_its_own_edge_and_one_changes_edges(
         interview.until("ASSESSMENT_READY").await;
         interview.post("/assessment/approve", json!({})).await.expect(200);
         interview.until("ASSESSMENT_COMPLETED").await;
+        let deliveries = receiver.until(&interview.id, &WEBHOOKS).await;
+        assert!(deliveries.iter().all(|delivery| delivery.fault.is_none()), "signed, each: {deliveries:?}");
+        assert_eq!(deliveries.len(), WEBHOOKS.len(), "each once: {deliveries:?}");
     }
     assert_eq!(conversation.said[..4], LINES);
     assert_eq!(first.answers().await, conversation.said, "{conversation:?}");
@@ -164,7 +176,7 @@ async fn a_roll_from_another_release_keeps_an_interview_going() {
         Cluster::roll(site, "interviewer", interviewer).await;
         assert!(conversation.talk(&mut socket, |so_far| so_far.heard.len() == round).await, "{conversation:?}");
     }
-    Cluster::roll(site, AGENTS, agents).await;
+    Cluster::roll_agents(site, agents).await;
     Cluster::roll(site, "gateway", gateway).await;
     let mut passed_over = 0.0;
     for interviewer in interviewers.iter() {

@@ -11,16 +11,6 @@ const LINES: [&str; 4] = [
     "I always rehearse a migration on a copy of production first.",
 ];
 
-/// The webhooks of an interview that needed nothing.
-const WEBHOOKS: [&str; 6] = [
-    "interview.plan_generated",
-    "interview.approved",
-    "interview.started",
-    "interview.completed",
-    "interview.assessment_ready",
-    "interview.assessment_completed",
-];
-
 #[tokio::test]
 async fn a_whole_interview_and_all_of_it_is_there_after_a_restart() {
     let site = Site::embedded();

@@ -37,6 +37,19 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} did not come in time"))
 }
 
+/// The webhooks of an interview that needed nothing.
+pub const WEBHOOKS: [&str; 6] = [
+    "interview.plan_generated",
+    "interview.approved",
+    "interview.started",
+    "interview.completed",
+    "interview.assessment_ready",
+    "interview.assessment_completed",
+];
+
+/// A whole interview may take this long.
+pub const LONGEST_INTERVIEW: Duration = Duration::from_secs(240);
+
 /// A complete interview of two skills, and no longer than a test can wait for.
 pub fn short_interview() -> Value {
     json!({

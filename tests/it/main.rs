@@ -7,6 +7,7 @@ mod embedded;
 mod harness;
 mod lifecycle;
 mod people;
+mod recording;
 mod spoken;
 mod startup;
 mod traces;

@@ -4,7 +4,7 @@ export const query = new URLSearchParams(location.search);
 
 const STATUS_PROBLEM = { EARLY: 'early', ENDED: 'ended', EXPIRED: 'expired' };
 
-/** Asks the edge about the link. Answers {info, problem}; problem is a code of states.js, or null. */
+/** Asks the edge about the link. Answers {info, problem, opensIn}; problem is a code of states.js, or null. */
 export async function readLink() {
   if (!query.get('sessionId') || !query.get('token')) return { info: {}, problem: 'invalid_link' };
   const ask = new URLSearchParams();
@@ -17,10 +17,15 @@ export async function readLink() {
       return { info: {}, problem: /expired/i.test(said) ? 'expired' : /revoked/i.test(said) ? 'withdrawn' : 'invalid_link' };
     }
     if (!answer.ok) return { info: {}, problem: 'unreachable' };
-    return { info: body, problem: STATUS_PROBLEM[body.status] ?? null };
+    return { info: body, problem: STATUS_PROBLEM[body.status] ?? null, opensIn: opensIn(body, answer) };
   } catch {
     return { info: {}, problem: 'unreachable' };
   }
+}
+
+/** Milliseconds until an early link opens, by the edge's clock: the candidate's may be wrong. NaN where it is not said. */
+function opensIn(body, answer) {
+  return Math.max(1_000, Date.parse(body.opensAt) - Date.parse(answer.headers.get('date')));
 }
 
 /** For the reconnect: only what can never be cured by waiting. */

@@ -13,12 +13,13 @@ import { LiveView } from './live-view.js';
 import { Session } from './session.js';
 
 const TEXT_VERSION = 'candidate-page-2'; // of the consent text in strings.js, when the edge names none
-const ASK_AGAIN = 20_000; // while the link is early
+const ASK_AGAIN = 20_000; // at the latest, while the link is early or the edge does not answer
 
 let info = {};
 let consent = null;
 let session = null;
 let wakeLock = null;
+let asking = 0;
 
 const player = new Player({
   onMark: (mark) => session?.mark(mark),
@@ -47,10 +48,13 @@ window.__maya = {
 async function enter() {
   const cannot = microphoneProblem();
   if (cannot) return showProblem(cannot);
-  const { info: read, problem } = await readLink();
+  const { info: read, problem, opensIn } = await readLink();
+  clearTimeout(asking);
+  nameCompany(text(read.company));
   if (problem) {
-    showProblem(problem, problem === 'invalid_link' ? null : enter);
-    if (problem === 'early') setTimeout(() => { if ($('error-title').dataset.code === 'early') enter(); }, ASK_AGAIN);
+    showProblem(problem, problem === 'invalid_link' ? null : enter, problem === 'early' ? opening(read.opensAt) : null);
+    const waits = problem === 'early' || problem === 'unreachable';
+    if (waits) asking = setTimeout(() => { if ($('error-title').dataset.code === problem) enter(); }, Math.min(ASK_AGAIN, opensIn || ASK_AGAIN));
     return;
   }
   delete $('error-title').dataset.code;
@@ -61,8 +65,22 @@ async function enter() {
   welcome();
 }
 
+/** When an early link opens, in the candidate's zone, in the page's language: in their own variety of it, where they have one. */
+function opening(opensAt) {
+  const at = Date.parse(opensAt);
+  if (Number.isNaN(at)) return null;
+  const page = document.documentElement.lang;
+  const own = navigator.languages.find((tag) => tag.split('-')[0] === page.split('-')[0]) ?? page;
+  const time = new Intl.DateTimeFormat(own, { weekday: 'long', day: 'numeric', month: 'long', hour: 'numeric', minute: '2-digit', timeZoneName: 'short' }).format(at);
+  return t('early.opens', { time });
+}
+
 function text(value) {
   return typeof value === 'string' && value.trim() ? value.trim() : null;
+}
+
+function nameCompany(company) {
+  for (const node of document.querySelectorAll('[data-company]')) node.textContent = company ?? t('app.title');
 }
 
 function welcome() {
@@ -70,7 +88,6 @@ function welcome() {
   const title = text(info.title);
   const company = text(info.company);
   document.title = title ? t('app.titleFor', { title }) : t('app.title');
-  for (const node of document.querySelectorAll('[data-company]')) node.textContent = company ?? t('app.title');
   $('live-role').textContent = title ?? '';
   $('welcome-title').textContent = name ? t('welcome.helloName', { name }) : t('welcome.hello');
   const role = title && company ? 'role' : title ? 'roleOnly' : company ? 'companyOnly' : 'noRole';
@@ -139,18 +156,21 @@ async function join() {
   $('recording-sign').textContent = t(consent.recording ? 'live.recording' : 'live.notRecording');
   $('recording-sign').dataset.on = String(consent.recording);
   $('sound-blocked').hidden = player.running;
-  show('live');
   session.buttons();
-  session.start();
-  stayAwake();
+  goLive();
   $('join').disabled = false;
 }
 
 /** Back into the same interview from a problem screen: the words so far stay. */
 async function rejoin() {
   await player.unlock();
+  goLive();
+}
+
+function goLive() {
   show('live');
   session.start();
+  if (microphone.systemMuted) view.notice('mic_muted'); // since before the join
   stayAwake();
 }
 

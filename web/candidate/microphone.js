@@ -37,6 +37,7 @@ export class Microphone {
     track.onended = () => { if (this.stream === stream) this.events.onGone(); };
     track.onmute = () => { if (this.stream === stream) this.events.onSystemMute(true); };
     track.onunmute = () => { if (this.stream === stream) this.events.onSystemMute(false); };
+    this.events.onSystemMute(track.muted);
     await this.listen(stream);
   }
 
@@ -86,6 +87,11 @@ export class Microphone {
   setMuted(muted) {
     this.muted = muted;
     for (const track of this.stream?.getAudioTracks() || []) track.enabled = !muted;
+  }
+
+  /** Muted outside this page: by a switch on the headset, or by the system. */
+  get systemMuted() {
+    return Boolean(this.stream?.getAudioTracks()[0]?.muted);
   }
 
   resume() {

@@ -22,13 +22,14 @@ export function showing() {
   return current;
 }
 
-/** The whole page says what is wrong and what to do. `onRetry` runs when the candidate asks to go on. */
-export function showProblem(code, onRetry) {
+/** The whole page says what is wrong and what to do. `onRetry` runs when the candidate asks to go on; `note` is one more line. */
+export function showProblem(code, onRetry, note) {
   const problem = PROBLEMS[code] || PROBLEMS.broken;
   const title = $('error-title');
   title.textContent = problem.title;
   title.dataset.code = code;
-  $('error-body').replaceChildren(...problem.body.map((line) => {
+  const lines = note ? [...problem.body, note] : problem.body;
+  $('error-body').replaceChildren(...lines.map((line) => {
     const p = document.createElement('p');
     p.textContent = line;
     return p;

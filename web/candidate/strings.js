@@ -98,6 +98,8 @@ const en = {
   'end.next3Company': '{company} will contact you about the result.',
   'end.close': 'You can close this page now.',
 
+  'early.opens': 'You can join from: {time}',
+
   'error.again': 'Try again',
   'error.continueHere': 'Continue here instead',
   'error.code': 'If you ask for help, mention this: {code}',

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use include_dir::{Dir, include_dir};
 use maya_protocol::session::Phase;
 use serde::Serialize;
@@ -54,6 +55,8 @@ struct Info {
     language: Option<String>,
     recording: bool,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_at: Option<DateTime<Utc>>,
     text_version: String,
 }
 
@@ -62,19 +65,19 @@ pub(super) async fn info(
     State(shared): State<Arc<Shared>>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
-    let (page, status) = match admission::admit(&shared, &query).await {
+    let (page, status, opens_at) = match admission::admit(&shared, &query).await {
         Ok(admitted) => {
             let ended = admitted.live.as_ref().is_some_and(|live| live.phase == Phase::Ended);
-            let early = admitted.page.opens.is_some_and(|opens| shared.clock.utc().timestamp() < opens);
-            let status = match (ended, early) {
+            let opens_at = admitted.opens(shared.clock.utc());
+            let status = match (ended, opens_at) {
                 (true, _) => "ENDED",
-                (_, true) => "EARLY",
+                (_, Some(_)) => "EARLY",
                 _ => "READY",
             };
-            (admitted.page, status)
+            (admitted.page, status, opens_at)
         }
         // The holder of a link that was good may be told so, but nothing else of it.
-        Err(Refusal::Expired) => (Default::default(), "EXPIRED"),
+        Err(Refusal::Expired) => (Default::default(), "EXPIRED", None),
         Err(refusal) => return Err(refusal.into()),
     };
     let info = Info {
@@ -85,6 +88,7 @@ pub(super) async fn info(
         language: page.language,
         recording: page.recording.unwrap_or(shared.settings.recording),
         status,
+        opens_at,
         text_version: page.text_version.unwrap_or_else(|| shared.settings.consent_text_version.clone()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(info)).into_response())

@@ -32,6 +32,11 @@ impl From<Refusal> for Problem {
             }
             Refusal::Invalid => refused("join_token_invalid", "the join link is not valid"),
             Refusal::Revoked => refused("join_token_revoked", "the join link was withdrawn"),
+            Refusal::Early => Self::new(
+                StatusCode::FORBIDDEN,
+                "join_too_early",
+                "the interview is not open yet; /join/info says when",
+            ),
             Refusal::Expired => refused("join_token_expired", "the join link has expired"),
             Refusal::Unknown => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "the join link cannot be checked now")

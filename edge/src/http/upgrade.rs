@@ -1,7 +1,11 @@
 //! `GET /ws`: the token first, then a place, then the upgrade.
 
 use super::problem::Problem;
-use crate::{Shared, admission, metric, socket};
+use crate::{
+    Shared,
+    admission::{self, Refusal},
+    metric, socket,
+};
 use axum::{
     body::Body,
     extract::{Query, State},
@@ -32,6 +36,9 @@ async fn answer(
     incoming: Result<IncomingUpgrade, StatusCode>,
 ) -> Result<Response, Problem> {
     let admitted = admission::admit(&shared, &query).await?;
+    if admitted.opens(shared.clock.utc()).is_some() {
+        return Err(Refusal::Early.into());
+    }
     let incoming = incoming
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "upgrade_required", "this address speaks WebSocket only"))?;
     let overloaded = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail);

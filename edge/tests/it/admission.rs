@@ -47,6 +47,15 @@ async fn an_expired_link_opens_only_a_session_that_was_joined() {
 }
 
 #[tokio::test]
+async fn a_link_is_good_when_the_interview_opens() {
+    let platform = Platform::new().await;
+    let edge = platform.edge(quick()).await;
+    let early = platform.session_between(Some(3_999_999_999), 4_000_000_000);
+    assert_eq!(refused(&edge, &early.query()).await, (403, "join_too_early".into()));
+    drop(platform.session_between(Some(1_000_000_000), 4_000_000_000).open(&edge).await);
+}
+
+#[tokio::test]
 async fn a_withdrawn_link_is_refused_and_its_next_issue_is_not() {
     let platform = Platform::new().await;
     let edge = platform.edge(quick()).await;

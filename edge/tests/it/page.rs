@@ -43,6 +43,10 @@ async fn the_page_learns_what_the_link_says() {
 
     live(&platform, ticket.session(), Phase::Ended).await;
     assert_eq!(ask(ticket.query()).await.1["status"], "ENDED");
+    let early = platform.session_between(Some(3_999_999_999), 4_000_000_000);
+    let (status, info) = ask(early.query()).await;
+    assert_eq!((status, &info["status"], &info["title"]), (200, &"EARLY".into(), &"Nurse".into()));
+    assert_eq!(info["opensAt"], "2096-10-02T07:06:39Z");
     let late = platform.session_until(1_000_000_000);
     let (status, info) = ask(late.query()).await;
     assert_eq!((status, &info["status"]), (200, &"EXPIRED".into()));

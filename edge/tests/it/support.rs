@@ -115,11 +115,16 @@ impl Platform {
     }
 
     pub fn session_until(&self, exp: i64) -> Ticket {
+        self.session_between(None, exp)
+    }
+
+    /// Seconds since 1970.
+    pub fn session_between(&self, opens: Option<i64>, exp: i64) -> Ticket {
         let (session, tenant) = (SessionId::fresh(), TenantId::fresh());
         let partition = maya_protocol::topic::partition_of(&session.to_string(), PARTITIONS);
         let interview = InterviewId::fresh();
         let claims = JoinClaims { session, tenant, interview, partition, exp, generation: 1 };
-        let page = JoinPage { title: Some("Nurse".into()), duration_minutes: Some(20), ..JoinPage::default() };
+        let page = JoinPage { title: Some("Nurse".into()), duration_minutes: Some(20), opens, ..JoinPage::default() };
         Ticket { token: self.key.sign_with_page(&claims, &page), claims }
     }
 

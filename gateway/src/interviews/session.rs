@@ -27,7 +27,7 @@ use sqlx::Row;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
-/// How long a link is good where the interview has no `expiresAt`, counted from its creation.
+/// How long a link is good where the interview has no `expiresAt`, counted from its creation or its `opensAt`.
 const LINK_DAYS: i64 = 30;
 /// The longest that a long poll waits.
 const LONGEST_WAIT: u64 = 60;
@@ -73,7 +73,9 @@ pub async fn join(
         .await
         .map_err(StoreError::from)?;
     tx.commit().await?;
-    let expires_at = row.brief.expires_at.unwrap_or(row.created_at + TimeDelta::days(LINK_DAYS));
+    let opens_at = row.brief.opens_at;
+    let begins = opens_at.map_or(row.created_at, |opens| opens.max(row.created_at));
+    let expires_at = row.brief.expires_at.unwrap_or(begins + TimeDelta::days(LINK_DAYS));
     let claims = JoinClaims {
         session: session.id,
         tenant: principal.tenant,
@@ -95,6 +97,7 @@ pub async fn join(
         company,
         duration_minutes: row.brief.duration_minutes,
         language: row.brief.language,
+        opens: opens_at.map(|opens| opens.timestamp()),
         ..JoinPage::default()
     };
     let token = state.join_key.sign_with_page(&claims, &page);

@@ -34,6 +34,7 @@ pub(crate) fn brief(body: &Value, settings: &GatewaySettings, now: DateTime<Utc>
         callback_url: callback_url(&root, settings),
         language: language(&root, settings),
         duration_minutes: root.integer("durationMinutes", 1, LONGEST_MINUTES),
+        opens_at: root.time("opensAt"),
         expires_at: expires_at(&root, now),
         candidate: Candidate {
             name: candidate.text("name", SHORT),
@@ -48,6 +49,11 @@ pub(crate) fn brief(body: &Value, settings: &GatewaySettings, now: DateTime<Utc>
         skills: skills(&root),
         metadata: metadata(&root),
     };
+    if let (Some(opens), Some(expires)) = (brief.opens_at, brief.expires_at)
+        && opens >= expires
+    {
+        root.wrong("opensAt", "must be before expiresAt");
+    }
     wrong.unless(brief)
 }
 
@@ -193,6 +199,15 @@ mod tests {
             assert!(fields.contains(&field), "{field} is missing in {fields:?}");
         }
         assert_eq!(fields.len(), 16, "{fields:?}");
+    }
+
+    #[test]
+    fn an_interview_opens_before_it_expires() {
+        let window = |opens: &str| json!({"opensAt": opens, "expiresAt": "2999-01-01T00:00:00Z"});
+        let brief = read(window("2998-12-31T23:00:00+01:00")).unwrap();
+        assert_eq!(brief.opens_at.unwrap().to_rfc3339(), "2998-12-31T22:00:00+00:00");
+        let errors = read(window("2999-01-01T00:00:00Z")).unwrap_err();
+        assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["opensAt"]);
     }
 
     #[test]

@@ -107,6 +107,7 @@ pub mod schema {
         pub language: Option<String>,
         #[schema(minimum = 1, maximum = 180, example = 30)]
         pub duration_minutes: Option<u32>,
+        pub opens_at: Option<DateTime<Utc>>,
         pub expires_at: Option<DateTime<Utc>>,
         pub candidate: Option<CandidateBody>,
         pub position: Option<PositionBody>,

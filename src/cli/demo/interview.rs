@@ -39,6 +39,8 @@ pub struct Held {
     pub interview_id: String,
     /// The way it went.
     pub states: Vec<Seen>,
+    /// `GET …/plan`.
+    pub plan: Value,
     /// As the candidate knows it.
     pub candidate: Report,
     /// `GET …/transcript`.
@@ -120,7 +122,16 @@ pub async fn hold(
     let transcript = walk.get("/transcript").await?;
     let webhooks = deliveries(&mut receiver).await;
     console.step(&format!("{} webhooks were delivered", webhooks.len()));
-    Ok(Held { interview_id: walk.id, states: walk.states, candidate: report, transcript, assessment, webhooks, stages })
+    Ok(Held {
+        interview_id: walk.id,
+        states: walk.states,
+        plan,
+        candidate: report,
+        transcript,
+        assessment,
+        webhooks,
+        stages,
+    })
 }
 
 /// What is delivered up to the last one.

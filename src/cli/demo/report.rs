@@ -5,7 +5,7 @@ use super::{
     interview::{Held, Seen},
     words::{Aligned, Errors, align, total},
 };
-use crate::cli::candidate::{MayaTurn, NOTHING_TO_ADD, Voice, resample};
+use crate::cli::candidate::{MayaTurn, NOTHING_TO_ADD, Voice, What, resample};
 use anyhow::Context as _;
 use maya_protocol::{
     audio::{HEARING_RATE, SPEAKING_RATE},
@@ -77,6 +77,8 @@ pub struct DemoReport {
     pub senses: Vec<String>,
     /// The way it went.
     pub states: Vec<Seen>,
+    /// What was asked for.
+    pub plan: Value,
     /// Length of the conversation.
     pub duration_ms: u64,
     /// The candidate's lines.
@@ -95,12 +97,17 @@ pub struct DemoReport {
     pub assessment: Value,
     /// Maya's voice as it was heard.
     pub audio: PathBuf,
+    /// Whether the session was announced as ended.
+    pub ended: bool,
+    /// Errors that the socket reported.
+    pub socket_errors: usize,
     /// What is good enough.
     pub limits: Limits,
     /// Why it is not; empty: it is.
     pub failures: Vec<String>,
+    /// Maya's voice, 24 kHz.
     #[serde(skip)]
-    recording: Vec<i16>,
+    pub(super) recording: Vec<i16>,
 }
 
 /// Makes the report; Maya's turns are heard back for it.
@@ -143,9 +150,10 @@ pub async fn make(script: &Script, held: Held, running: &Running) -> anyhow::Res
     let maya_errors = running.ear.is_some().then(|| total(compared));
 
     let mut report = DemoReport {
-        interview_id: held.interview_id.clone(),
+        interview_id: held.interview_id,
         senses: running.senses.clone(),
-        states: held.states.clone(),
+        states: held.states,
+        plan: held.plan,
         duration_ms: held.candidate.duration_ms,
         turns,
         maya,
@@ -153,14 +161,15 @@ pub async fn make(script: &Script, held: Held, running: &Running) -> anyhow::Res
         maya_errors,
         median_first_audio_ms: held.candidate.median_first_audio_ms(),
         webhooks: held.webhooks.iter().map(|d| (d.kind().to_owned(), d.verified == Some(true))).collect(),
-        assessment: held.assessment.clone(),
+        assessment: held.assessment,
         audio: running.keep.join("maya.wav"),
+        ended: held.candidate.ended,
+        socket_errors: held.candidate.events.iter().filter(|event| matches!(event.what, What::Error { .. })).count(),
         limits: Limits::of(script.lines.len()),
         failures: Vec::new(),
-        recording: Vec::new(),
+        recording: held.candidate.recording,
     };
-    report.failures = checks::failures(&report, &held, &report.limits);
-    report.recording = held.candidate.recording;
+    report.failures = checks::failures(&report);
     Ok(report)
 }
 

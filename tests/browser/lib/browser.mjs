@@ -15,6 +15,9 @@ const shim = fs.readFileSync(new URL('../shim.js', import.meta.url), 'utf8');
 
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 320, height: 640 };
+export const REMOTE = 'maya.test'; // this machine by a name that browsers do not trust without https
+
+const REFUSED = { denied: 'NotAllowedError', missing: 'NotFoundError' };
 
 let browser;
 
@@ -23,7 +26,7 @@ export async function launch() {
   browser = await chromium.launch({
     executablePath,
     // headless pages have no one to allow a microphone; the sound is let out by the click on Join, as for a person
-    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=user-gesture-required'],
+    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=user-gesture-required', '--no-proxy-server', `--host-resolver-rules=MAP ${REMOTE} 127.0.0.1`],
     ignoreDefaultArgs: ['--autoplay-policy=no-user-gesture-required'],
   });
   return browser;
@@ -31,11 +34,11 @@ export async function launch() {
 
 export const close = async () => browser?.close();
 
-/** A browser profile of its own. `microphone: 'shim'` speaks what the test says, `'denied'` is refused. */
-export async function profile({ viewport = WIDE, dark = false, microphone = 'shim' } = {}) {
-  const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light' });
+/** A browser profile of its own. `microphone: 'shim'` speaks what the test says, `'denied'` is refused, `'missing'` is not there. */
+export async function profile({ viewport = WIDE, dark = false, microphone = 'shim', ...more } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', ...more });
   if (microphone === 'shim') await context.addInitScript(shim);
-  if (microphone === 'denied') await context.addInitScript(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('Permission denied', 'NotAllowedError')); });
+  if (REFUSED[microphone]) await context.addInitScript((name) => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('the test has none', name)); }, REFUSED[microphone]);
   return context;
 }
 
@@ -55,6 +58,15 @@ export async function open(context, { expected } = {}) {
 
 export async function shot(page, name) {
   await page.screenshot({ path: path.join(shots, `${name}.png`) });
+}
+
+/** A screen as it is, wide and narrow. */
+export async function pictures(page, name) {
+  await shot(page, `wide-${name}`);
+  await page.setViewportSize(NARROW);
+  await shot(page, `narrow-${name}`);
+  await noSidewaysScroll(page, name);
+  await page.setViewportSize(WIDE);
 }
 
 export async function noSidewaysScroll(page, where) {

@@ -25,10 +25,10 @@ async function call(method, path, body) {
   return text ? JSON.parse(text) : null;
 }
 
-/** An approved interview: {id, joinUrl, sessionId}. */
-export async function approved({ minutes = 1 } = {}) {
+/** An approved interview: {id, joinUrl, sessionId}. `opensAt` and `expiresAt` are Dates. */
+export async function approved({ minutes = 1, opensAt, expiresAt } = {}) {
   const { id } = await call('POST', '', {
-    externalId: 'browser-test', language: 'en-US', durationMinutes: minutes,
+    externalId: 'browser-test', language: 'en-US', durationMinutes: minutes, opensAt, expiresAt,
     candidate: { name: candidate, email: 'rosalind@example.com', resume: 'Six years of payment services in Rust.' },
     position: { title: 'Backend Engineer', level: 'MID', description: 'You build and run our payment services.' },
     skills: [{ name: 'Rust', level: 'MID', mustHave: true }, { name: 'PostgreSQL', level: 'MID', mustHave: false }],
@@ -36,6 +36,12 @@ export async function approved({ minutes = 1 } = {}) {
   await until('the plan', async () => (await call('GET', `/${id}`)).state === 'PENDING', 60_000);
   await call('POST', `/${id}/plan/approve`, {});
   return { id, ...(await call('POST', `/${id}/session`, {})) };
+}
+
+/** What the edge says of a join link: READY, EARLY, ENDED or EXPIRED. */
+export async function linkStatus(joinUrl) {
+  const answer = await fetch(joinUrl.replace('/join?', '/join/info?'));
+  return (await answer.json()).status;
 }
 
 export const state = async (id) => (await call('GET', `/${id}`)).state;

@@ -1,12 +1,9 @@
 //! The test candidate of the command line, in a process of its own.
 
-use super::Site;
+use super::{LONGEST_INTERVIEW, Site};
 use serde_json::Value;
-use std::{io::Write as _, process::Stdio, time::Duration};
+use std::{io::Write as _, process::Stdio};
 use tokio::process::Child;
-
-/// A whole interview may take this long.
-const INTERVIEW: Duration = Duration::from_secs(240);
 
 /// What a candidate does.
 pub struct Candidate {
@@ -52,7 +49,7 @@ impl Candidate {
 impl Holding {
     /// The interview's end, as the candidate saw it.
     pub async fn report(self) -> Value {
-        let output = tokio::time::timeout(INTERVIEW, self.child.wait_with_output()).await;
+        let output = tokio::time::timeout(LONGEST_INTERVIEW, self.child.wait_with_output()).await;
         let output = output.expect("the interview ends").expect("our own child");
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -76,10 +77,15 @@ impl Site {
 
     /// Runs a command to its end.
     pub async fn run(&self, args: &[&str]) -> Output {
+        self.run_within(DEADLINE, args).await
+    }
+
+    /// The same for a command that may take that long.
+    pub async fn run_within(&self, limit: Duration, args: &[&str]) -> Output {
         let mut command = tokio::process::Command::from(self.command(args));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let output = command.spawn().expect("the binary can be started").wait_with_output();
-        let output = tokio::time::timeout(DEADLINE, output).await;
+        let output = tokio::time::timeout(limit, output).await;
         output.unwrap_or_else(|_| panic!("maya {args:?} does not end")).expect("our own child")
     }
 

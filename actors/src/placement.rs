@@ -6,6 +6,7 @@
 
 mod admission;
 mod catch_up;
+mod ear;
 mod found;
 mod hand_over;
 mod leases;
@@ -32,6 +33,7 @@ use maya_protocol::{
     bus::BusError,
     event::Command,
     ids::{Epoch, SessionId},
+    registry::Roster,
     rpc::Peers,
     session::Outcome,
     supervision::Happening,
@@ -45,7 +47,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const AUDIO: Channel = Channel::Main(Topic::CandidateSpoken);
@@ -102,6 +104,7 @@ struct Inner {
     /// Sessions that were given away, which are not asked for again for a while.
     given: DashMap<SessionId, Instant>,
     finding: AtomicBool,
+    /// The life of each partition's log, as it was when this node began to read it.
     incarnations: DashMap<u32, String>,
     /// The next message of each partition that is read.
     reached: DashMap<u32, u64>,
@@ -155,7 +158,13 @@ impl Placement {
             let ended = running.await;
             assert!(until.is_cancelled() && ended.is_ok(), "it ended by itself");
         });
-        inner.vital("reader", reading::Reading::start(inner.clone()).await?.run(stop.clone()));
+        let Parts { node, registry, clock, .. } = &inner.parts;
+        let mut roster = Roster::new(node.clone(), registry.clone(), inner.peers.clone(), clock.clone());
+        let first = roster.look().await;
+        let (told, list) = watch::channel(first.as_deref().map(reading::shares));
+        let reading = reading::Reading::start(inner.clone(), list).await?;
+        inner.vital("node list", inner.clone().follow(roster, told, stop.clone()));
+        inner.vital("reader", reading.run(stop.clone()));
         inner.vital("watch", inner.clone().watch(ended, stop.clone()));
         inner.vital("renewal", inner.clone().renew(stop.clone()));
         inner.vital("admission", inner.clone().admit(stop.clone()));

@@ -7,7 +7,7 @@ pub(crate) use forward::Forwarder;
 use crate::{Shared, metric};
 use maya_protocol::{
     audio::AgentMessage,
-    bus::{BusError, Delivery, PartitionReader, StartAt, assignment::partitions_of},
+    bus::{Asked, Bounds, BusError, Delivery, PartitionReader, assignment::partitions_of},
     topic::{Channel, Topic},
 };
 use std::{
@@ -30,12 +30,17 @@ pub(crate) async fn start(shared: &Arc<Shared>, forwarder: Forwarder) -> Result<
             channel,
             partitions: shared.bus.partitions(channel).await?,
             reader: shared.bus.reader(channel).await?,
+            asked: Asked::default(),
             held: BTreeSet::new(),
             behind: BTreeMap::new(),
             forwarder: forwarder.clone(),
         };
         let first = shared.nodes.other_edges(&shared.node).is_empty();
-        share.assign(if first { Begin::Now } else { Begin::LittleBack }).await?;
+        share.follow_list().await?;
+        while !share.asked.is_empty() {
+            let (partition, bounds) = share.asked.next().await;
+            share.begin(partition, bounds?, if first { Begin::Now } else { Begin::LittleBack }).await?;
+        }
         tasks.push(tokio::spawn(share.run()));
     }
     Ok(tasks)
@@ -56,6 +61,8 @@ struct Share {
     channel: Channel,
     partitions: u32,
     reader: Box<dyn PartitionReader>,
+    /// What the partitions hold that are about to be read: asked beside the reading, which a slow answer must not stop.
+    asked: Asked<Bounds>,
     held: BTreeSet<u32>,
     /// Of the partitions that were begun a little back: where the news begin.
     behind: BTreeMap<u32, u64>,
@@ -66,53 +73,67 @@ impl Share {
     async fn run(mut self) {
         let mut changes = self.shared.nodes.changes();
         loop {
-            tokio::select! {
+            let changed = tokio::select! {
                 changed = changes.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    // What could not be assigned is tried again at the next reading of the nodes.
-                    if let Err(error) = self.assign(Begin::LittleBack).await {
-                        tracing::warn!(%error, topic = self.channel.name(), "could not take over partitions");
-                    }
+                    self.follow_list().await
                 }
-                delivery = self.reader.next() => match delivery {
-                    Ok(delivery) => self.hand_on(delivery).await,
-                    Err(BusError::Closed) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, topic = self.channel.name(), "could not read");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
+                (partition, bounds) = self.asked.next() => match bounds {
+                    Ok(bounds) => self.begin(partition, bounds, Begin::LittleBack).await,
+                    // it is asked again with the next list
+                    Err(error) => Err(error),
                 },
+                delivery = self.reader.next() => {
+                    match delivery {
+                        Ok(delivery) => self.hand_on(delivery).await,
+                        Err(BusError::Closed) => return,
+                        Err(error) => {
+                            tracing::warn!(%error, topic = self.channel.name(), "could not read");
+                            tokio::time::sleep(Duration::from_millis(200)).await;
+                        }
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = changed {
+                tracing::warn!(%error, topic = self.channel.name(), "could not take over partitions");
             }
         }
     }
 
-    /// Reads what is this edge's by the last list of nodes; all, where there never was a list.
-    async fn assign(&mut self, begin: Begin) -> Result<(), BusError> {
+    /// Leaves what the last list of nodes gives to others, and asks what this edge's new partitions hold: all, where
+    /// there never was a list.
+    async fn follow_list(&mut self) -> Result<(), BusError> {
         let wanted: BTreeSet<u32> = match self.shared.nodes.edges(&self.shared.node) {
             Some(edges) => partitions_of(&self.shared.node, &edges, self.partitions).into_iter().collect(),
             None => (0..self.partitions).collect(),
         };
-        let (lost, gained): (Vec<u32>, Vec<u32>) =
-            (self.held.difference(&wanted).copied().collect(), wanted.difference(&self.held).copied().collect());
-        for partition in gained {
-            let start = match begin {
-                Begin::Now => StartAt::Latest,
-                Begin::LittleBack => {
-                    let bounds = self.shared.bus.bounds(self.channel, partition).await?;
-                    self.behind.insert(partition, bounds.high);
-                    StartAt::Offset(bounds.high.saturating_sub(self.shared.settings.look_back).max(bounds.low))
-                }
-            };
-            self.reader.assign(partition, start).await?;
-            self.held.insert(partition);
+        self.asked.retain(|partition| wanted.contains(&partition));
+        for partition in wanted.difference(&self.held).copied() {
+            let (bus, channel) = (self.shared.bus.clone(), self.channel);
+            self.asked.ask(partition, async move { bus.bounds(channel, partition).await });
         }
-        for partition in lost {
+        for partition in self.held.difference(&wanted).copied().collect::<Vec<_>>() {
             self.reader.unassign(partition).await?;
             self.held.remove(&partition);
             self.behind.remove(&partition);
         }
+        self.shared.partitions_held.store(self.held.len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn begin(&mut self, partition: u32, bounds: Bounds, begin: Begin) -> Result<(), BusError> {
+        let start = match begin {
+            Begin::Now => bounds.high,
+            Begin::LittleBack => {
+                self.behind.insert(partition, bounds.high);
+                bounds.high.saturating_sub(self.shared.settings.look_back).max(bounds.low)
+            }
+        };
+        self.reader.assign_at(partition, start).await?;
+        self.held.insert(partition);
         self.shared.partitions_held.store(self.held.len(), Ordering::Relaxed);
         Ok(())
     }

@@ -29,7 +29,7 @@ use maya_protocol::{
     clock::SharedClock,
     ids::{NodeId, SessionId},
     join::JoinKey,
-    registry::SharedRegistry,
+    registry::{Roster, SharedRegistry},
     rpc::{Delivered, PeerHandler, Peers},
 };
 use nodes::Nodes;
@@ -110,11 +110,13 @@ impl Edge {
             draining: AtomicBool::new(false),
             partitions_held: AtomicUsize::new(0),
         });
-        shared.nodes.read(&shared).await;
+        let Shared { node, registry, peers, clock, .. } = &*shared;
+        let mut roster = Roster::new(node.clone(), registry.clone(), peers.clone(), clock.clone());
+        shared.nodes.look(&mut roster, || clock.now()).await;
         let (forwarder, forwarding) = Forwarder::start(shared.clone());
         let mut tasks = downlink::start(&shared, forwarder).await?;
         tasks.push(forwarding);
-        tasks.push(tokio::spawn(nodes::follow(shared.clone())));
+        tasks.push(tokio::spawn(nodes::follow(shared.clone(), roster)));
         Ok(Self { shared, tasks })
     }
 

@@ -1,7 +1,13 @@
-//! The nodes there are, as the registry last said.
+//! The nodes there are, as they were last seen.
 
 use crate::Shared;
-use maya_protocol::{bus::assignment::Share, ids::NodeId, registry::NodeRecord, rpc::Peers, tree::NodeState};
+use maya_protocol::{
+    bus::assignment::Share,
+    ids::NodeId,
+    registry::{NodeRecord, Roster},
+    rpc::Peers,
+    tree::NodeState,
+};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -14,7 +20,7 @@ use tokio::sync::watch;
 /// and hold its sockets all the while.
 const MISSED: Duration = Duration::from_secs(60);
 
-/// The last list that the registry gave; none where it never answered.
+/// The last list; none where the registry never answered.
 pub(crate) struct Nodes {
     list: watch::Sender<Option<Arc<Vec<NodeRecord>>>>,
     /// Every node of the last minute: where it listens, and when it was in the list.
@@ -26,15 +32,11 @@ impl Nodes {
         Self { list: watch::Sender::new(None), lately: Mutex::default() }
     }
 
-    /// Reads the list; an unreachable registry leaves the last one standing.
-    pub(crate) async fn read(&self, shared: &Shared) {
-        match tokio::time::timeout(Duration::from_secs(1), shared.registry.nodes()).await {
-            Ok(Ok(nodes)) => {
-                self.remember(&nodes, shared.clock.now());
-                self.list.send_replace(Some(Arc::new(nodes)));
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "could not read the nodes"),
-            Err(_) => tracing::debug!("could not read the nodes in time"),
+    /// Looks which nodes there are.
+    pub(crate) async fn look(&self, roster: &mut Roster, now: impl Fn() -> Instant) {
+        if let Some(nodes) = roster.look().await {
+            self.remember(&nodes, now());
+            self.list.send_replace(Some(Arc::new(nodes)));
         }
     }
 
@@ -81,12 +83,12 @@ fn is_edge(record: &NodeRecord) -> bool {
     record.roles.iter().any(|role| role == "edge")
 }
 
-/// Reads the list again and again.
-pub(crate) async fn follow(shared: Arc<Shared>) {
+/// Looks again and again.
+pub(crate) async fn follow(shared: Arc<Shared>, mut roster: Roster) {
     let mut every = tokio::time::interval(shared.settings.nodes_every);
     loop {
         every.tick().await;
-        shared.nodes.read(&shared).await;
+        shared.nodes.look(&mut roster, || shared.clock.now()).await;
         forget_lost(&shared.peers, &shared.nodes);
     }
 }

@@ -3,6 +3,7 @@
 //! Kafka serves more than one machine, [`embedded`] serves one process; one contract suite
 //! (`protocol/tests/it/bus.rs`) runs against both, and no code outside this folder may tell which one it has.
 
+mod asked;
 pub mod assignment;
 pub mod embedded;
 pub mod kafka;
@@ -10,6 +11,7 @@ pub mod kafka;
 pub(crate) mod other_release;
 mod range;
 
+pub use asked::Asked;
 pub use range::read_range;
 
 use crate::{
@@ -166,6 +168,9 @@ pub trait GroupConsumer: Send {
 pub trait PartitionReader: Send {
     /// Begins (or begins again) to read a partition; the start is fixed when this returns.
     async fn assign(&mut self, partition: u32, start: StartAt) -> Result<(), BusError>;
+    /// The same from a place within [`Bounds`] that [`Bus::bounds`] has just given: asks nobody, so that it does not
+    /// hold up the reading of the other partitions.
+    async fn assign_at(&mut self, partition: u32, offset: u64) -> Result<(), BusError>;
     /// Stops reading a partition; nothing of it is returned after this.
     async fn unassign(&mut self, partition: u32) -> Result<(), BusError>;
     /// The next message of any assigned partition; waits for one, also when none is assigned. Cancel-safe.

@@ -5,6 +5,9 @@
 
 pub mod embedded;
 pub mod redis;
+mod roster;
+
+pub use roster::{ANSWERS, Roster, YOUNG};
 
 use crate::{
     ids::{ConnectionId, Epoch, NodeId, SessionId, TenantId},

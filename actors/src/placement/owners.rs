@@ -6,16 +6,11 @@
 
 use maya_protocol::{
     ids::NodeId,
-    registry::{NodeRecord, SharedRegistry},
+    registry::{ANSWERS, NodeRecord, SharedRegistry, YOUNG},
     rpc::Peers,
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc, time::Duration};
-
-/// A node's record lives 1.5 s; a registry that is younger than this may not have heard of it yet.
-pub(super) const YOUNG: Duration = Duration::from_secs(3);
-/// How long a node may take to answer whether it is there.
-const ANSWERS: Duration = Duration::from_millis(400);
+use std::{collections::HashMap, sync::Arc};
 
 /// Who owns a session, as far as can be known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +97,7 @@ mod tests {
         rpc::{self, PeerHandler},
         tree::NodeState,
     };
+    use std::time::Duration;
 
     struct There;
     impl PeerHandler for There {}

@@ -1,6 +1,6 @@
 //! Making this node the owner of a session, and the session itself: claimed, read, started, caught up.
 
-use super::{AUDIO, Here, Inner, Lag, Live, Starting, admission::Admitted, owners::Owner};
+use super::{AUDIO, Here, Inner, Lag, Live, Starting, admission::Admitted, ear::Ear, owners::Owner};
 use crate::{
     node::NodeMessage,
     observe::Ids,
@@ -26,6 +26,9 @@ use tokio::sync::Semaphore;
 
 /// How long the node's supervisor may take to start a session.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the bus may take to say what a session's partition holds.
+const BUS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a session that is to start waits for the database, and how often it tries.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(120);
@@ -53,15 +56,6 @@ enum NotHere {
     Store(#[from] StoreError),
     #[error("the session did not start: {0}")]
     Failed(String),
-}
-
-/// Where a session begins to hear.
-struct Ear {
-    /// The place in the log.
-    from: u64,
-    incarnation: String,
-    /// What was said there is not kept any more.
-    missed: bool,
 }
 
 impl Inner {
@@ -216,26 +210,16 @@ impl Inner {
         }
     }
 
-    /// Where the session begins to hear: where its last owner left off, or at its join.
+    /// Where the session begins to hear. A partition whose leader is lost is not waited for: the candidate waits for Maya.
     async fn ear(&self, placement: &Placement, joined: Option<u64>) -> Ear {
-        let bounds = self.parts.bus.bounds(AUDIO, placement.partition).await;
-        let Ok(bounds) = bounds else {
-            // read from there as soon as the bus answers again
-            let position = placement.position.clone();
-            let (from, incarnation) = position.map(|at| (at.offset, at.incarnation)).unwrap_or_default();
-            return Ear { from: joined.map_or(from, |joined| joined.min(from)), incarnation, missed: false };
-        };
-        match &placement.position {
-            Some(at) if at.incarnation == bounds.incarnation && at.offset >= bounds.low => {
-                Ear { from: at.offset, incarnation: bounds.incarnation, missed: false }
-            }
-            Some(_) => {
-                metrics::counter!("maya_positions_lost_total").increment(1);
-                tracing::warn!(session = %placement.session, "what was said is no longer in the log");
-                Ear { from: bounds.low, incarnation: bounds.incarnation, missed: true }
-            }
-            None => Ear { from: joined.unwrap_or(bounds.high), incarnation: bounds.incarnation, missed: false },
+        let asked = tokio::time::timeout(BUS_PATIENCE, self.parts.bus.bounds(AUDIO, placement.partition)).await;
+        let known = self.incarnations.get(&placement.partition).map(|known| known.clone());
+        let ear = Ear::of(placement.position.as_ref(), joined, asked.ok().and_then(Result::ok), known);
+        if ear.missed {
+            metrics::counter!("maya_positions_lost_total").increment(1);
+            tracing::warn!(session = %placement.session, "what was said is no longer in the log");
         }
+        ear
     }
 
     /// Tells a rebuilt session of its open socket, as soon as the registry knows of one (again).

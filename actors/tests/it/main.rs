@@ -1,6 +1,7 @@
 //! Actors against a real PostgreSQL and the embedded bus.
 
 mod failures;
+mod faulty;
 mod history;
 mod journal;
 mod nodes;

@@ -90,6 +90,45 @@ async fn a_node_that_hangs_loses_its_session_and_writes_nothing_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_lost_while_the_registry_is_away_is_found_by_calling_it() {
+    let ground = Ground::new().await;
+    let one = ground.node("one").await;
+    let session = ground.session().await;
+    let mut candidate = Candidate::joins(&ground, &session).await;
+    candidate.until(Phase::Listening).await;
+    let two = ground.node_that_does_not_read(session.partition, &one).await;
+    ground.registry_line.away(true);
+    one.falls_silent().await;
+    eventually("the epoch is taken", || async { ground.placement(&session).await.owner == Some(two.id()) }).await;
+    candidate.says("I kept a list on paper.").await;
+    candidate.until_transcribed("I kept a list on paper.").await;
+    candidate.until(Phase::Listening).await;
+    ground.registry_line.away(false);
+    ground.stop([one, two]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_without_a_leader_makes_no_node_deaf_to_the_others() {
+    let ground = Ground::new().await;
+    let one = ground.node("one").await;
+    let session = ground.session().await;
+    let mut candidate = Candidate::joins(&ground, &session).await;
+    candidate.until(Phase::Listening).await;
+    let two = ground.node_that_does_not_read(session.partition, &one).await;
+    ground.bus_line.leaderless(Some(ground.partition_of(&two, &one)));
+    two.falls_silent().await;
+    eventually("its record is gone", || async { ground.registry.nodes().await.unwrap().len() == 1 }).await;
+    // it is asked for the lost node's partitions by now, and one answers never
+    for answer in ["I asked again.", "Then I waited.", "And it came back."] {
+        candidate.says(answer).await;
+        candidate.until_transcribed(answer).await;
+        candidate.until(Phase::Listening).await;
+    }
+    ground.bus_line.leaderless(None);
+    ground.stop([one, two]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_registry_moves_nothing() {
     let ground = Ground::new().await;
     let (one, two) = (ground.node("one").await, ground.node("two").await);

@@ -1,10 +1,7 @@
 //! The actors themselves fail: they fall, or they freeze.
 
-use super::{
-    ground::FaultyBus,
-    stage::{Cast, Stage, failure},
-};
-use crate::support::PATIENCE;
+use super::stage::{Cast, Stage, failure};
+use crate::{faulty::FaultyBus, support::PATIENCE};
 use maya_actors::{observe::Observer, placement::Placement, pulse::Pulse};
 use maya_protocol::ids::NodeId;
 use maya_protocol::rpc::Peers;

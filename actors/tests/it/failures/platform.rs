@@ -1,10 +1,13 @@
 //! What a node stands on fails.
 
 use super::{
-    ground::{FaultyBus, FaultyRegistry, JumpingClock, Line},
+    ground::{JumpingClock, Line},
     stage::{Cast, failure},
 };
-use crate::support::{Ground, PATIENCE};
+use crate::{
+    faulty::{FaultyBus, FaultyRegistry},
+    support::{Ground, PATIENCE},
+};
 use chrono::TimeDelta;
 use maya_protocol::{clock, registry::embedded::EmbeddedRegistry, session::Phase};
 use maya_providers::{

@@ -1,6 +1,9 @@
 //! What the nodes share, and a node.
 
-use crate::support::{self, PATIENCE};
+use crate::{
+    faulty::{FaultyBus, FaultyRegistry},
+    support::{self, PATIENCE},
+};
 use maya_actors::{
     interviewer::InterviewerPeer,
     observe::Observer,
@@ -30,6 +33,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// Of the audio topics.
+const PARTITIONS: u32 = 100;
 const SECRET: &str = "s3cret";
 const BEAT: Duration = Duration::from_millis(100);
 const RECORD_LIVES: Duration = Duration::from_millis(600);
@@ -48,6 +53,10 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl Fn
 pub struct Ground {
     pub shared: support::Ground,
     pub registry: Arc<EmbeddedRegistry>,
+    /// What the nodes use of it.
+    pub registry_line: Arc<FaultyRegistry>,
+    /// What the nodes use of the bus.
+    pub bus_line: Arc<FaultyBus>,
     tenant: TenantId,
     budget: Budget,
 }
@@ -65,7 +74,8 @@ impl Ground {
         let shared = support::ground().await;
         let tenant = shared.tenant(None).await;
         let registry = Arc::new(EmbeddedRegistry::new(clock::system()));
-        Self { shared, registry, tenant, budget: Budget::default() }
+        let (registry_line, bus_line) = (FaultyRegistry::over(registry.clone()), FaultyBus::over(shared.bus.clone()));
+        Self { shared, registry, registry_line, bus_line, tenant, budget: Budget::default() }
     }
 
     pub fn with_room_for(mut self, sessions: u32) -> Self {
@@ -99,7 +109,7 @@ impl Ground {
         .execute(tx.conn())
         .await
         .unwrap();
-        let row = sessions::mint(&mut tx, interview, 1, 100).await.unwrap();
+        let row = sessions::mint(&mut tx, interview, 1, PARTITIONS).await.unwrap();
         tx.commit().await.unwrap();
         Approved { id: row.id, interview, tenant: self.tenant, partition: row.partition }
     }
@@ -122,6 +132,13 @@ impl Ground {
     /// A node whose share of the partitions has that one not, beside `other`.
     pub async fn node_that_does_not_read(&self, partition: u32, other: &TestNode) -> TestNode {
         self.node(&self.id_where(other, |reader, id| reader(partition) != *id)).await
+    }
+
+    /// A partition that `node` reads beside `other`.
+    pub fn partition_of(&self, node: &TestNode, other: &TestNode) -> u32 {
+        let shares = [Share::full(node.id()), Share::full(other.id())];
+        let reads = |partition: &u32| reader_of(*partition, &shares) == Some(&node.id());
+        (0..PARTITIONS).find(reads).expect("one of all")
     }
 
     fn id_where(&self, other: &TestNode, fits: impl Fn(&dyn Fn(u32) -> NodeId, &NodeId) -> bool) -> String {
@@ -152,8 +169,8 @@ impl Ground {
         let parts = Parts {
             node: record.id.clone(),
             store: self.shared.store.clone(),
-            bus: self.shared.bus.clone(),
-            registry: self.registry.clone(),
+            bus: self.bus_line.clone(),
+            registry: self.registry_line.clone(),
             clock: clock.clone(),
             observer: Observer::new(record.id.clone(), clock.clone()),
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
@@ -180,12 +197,13 @@ impl Ground {
         let serves = tokio::spawn(async move {
             let _ = rpc::serve(listener, Arc::new(peer), SECRET, std::future::pending()).await;
         });
-        let (registry, beating, told) = (self.registry.clone(), placement.clone(), record.clone());
+        let (registry, beating, told) = (self.registry_line.clone(), placement.clone(), record.clone());
         let beats = tokio::spawn(async move {
             loop {
                 let state = if beating.is_draining() { NodeState::Draining } else { NodeState::Serving };
                 let record = NodeRecord { state, weight: beating.weight(), ..told.clone() };
-                registry.put_node(&record, RECORD_LIVES).await.unwrap();
+                // it may be away
+                let _ = registry.put_node(&record, RECORD_LIVES).await;
                 tokio::time::sleep(BEAT).await;
             }
         });

@@ -48,6 +48,10 @@ impl PartitionReader for Reader {
         Ok(())
     }
 
+    async fn assign_at(&mut self, partition: u32, offset: u64) -> Result<(), BusError> {
+        self.assign(partition, StartAt::Offset(offset)).await
+    }
+
     async fn unassign(&mut self, partition: u32) -> Result<(), BusError> {
         self.positions.remove(&partition);
         Ok(())

@@ -55,7 +55,10 @@ impl Reader {
 impl PartitionReader for Reader {
     async fn assign(&mut self, partition: u32, start: StartAt) -> Result<(), BusError> {
         let (low, high) = self.shared.watermarks(self.channel, partition).await?;
-        let offset = start.resolve(low, high);
+        self.assign_at(partition, start.resolve(low, high)).await
+    }
+
+    async fn assign_at(&mut self, partition: u32, offset: u64) -> Result<(), BusError> {
         self.unassign(partition).await?;
         let list = self.list(partition, Offset::Offset(offset as i64))?;
         // First, so that a cancelled call leaves a partition to be unassigned rather than one that is unknown here.

@@ -10,16 +10,12 @@ use maya_protocol::{
     audio::{AgentBody, AgentMessage, CandidateBody, ErrorCode, SPEAKING_RATE},
     clock::SharedClock,
     ids::{ConnectionId, SessionId, TurnId},
+    session::Phase,
     wire::{self, CLOSE_REPLACED, Down},
 };
 use parking_lot::Mutex;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// One open socket.
@@ -33,7 +29,8 @@ pub(crate) struct Connection {
     pub(crate) kill: CancellationToken,
     publisher: Arc<Publisher>,
     gate: Mutex<Gate>,
-    state_said: AtomicBool,
+    /// What the interviewer said last that it does; nothing before it said anything.
+    phase: watch::Sender<Option<Phase>>,
 }
 
 impl Connection {
@@ -52,7 +49,7 @@ impl Connection {
             kill: CancellationToken::new(),
             publisher,
             gate: Mutex::default(),
-            state_said: AtomicBool::new(false),
+            phase: watch::Sender::new(None),
         }
     }
 
@@ -76,7 +73,7 @@ impl Connection {
             AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(Item::Whole(turn_id, sentence)),
             AgentBody::Close => return self.outbox.close(1000, "the interview is over"),
             AgentBody::State { phase, reason, remaining_seconds } => {
-                self.state_said.store(true, Ordering::Relaxed);
+                self.phase.send_replace(Some(phase));
                 (Down::State { session_id, state: phase, reason, remaining_seconds }, None)
             }
             AgentBody::Speech { turn_id, sentence, part, text, last, pcm } => {
@@ -140,9 +137,27 @@ impl Connection {
         self.outbox.close(CLOSE_REPLACED, "session_replaced");
     }
 
-    /// Whether the interviewer has said what it does.
-    pub(crate) fn state_said(&self) -> bool {
-        self.state_said.load(Ordering::Relaxed)
+    /// What the interviewer does; nothing before it has said so.
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        *self.phase.borrow()
+    }
+
+    /// Waits for a moment in which neither speaks: the floor has just changed, or the conversation has not begun.
+    pub(crate) async fn calm(&self) {
+        let mut phase = self.phase.subscribe();
+        let begun = |phase: Option<Phase>| phase.is_some_and(|phase| phase != Phase::Waiting);
+        let thinks = |phase: Option<Phase>| matches!(phase, Some(Phase::Thinking | Phase::Ended));
+        let now = *phase.borrow_and_update();
+        if !begun(now) || thinks(now) {
+            return;
+        }
+        // who listens already may be in the middle of an answer
+        let listens = |phase: &Option<Phase>| thinks(*phase) || *phase == Some(Phase::Listening);
+        while phase.changed().await.is_ok() {
+            if listens(&phase.borrow_and_update()) {
+                return;
+            }
+        }
     }
 }
 

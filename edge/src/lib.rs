@@ -22,6 +22,7 @@ pub use settings::EdgeSettings;
 
 use async_trait::async_trait;
 use downlink::Forwarder;
+use futures::future::join_all;
 use hub::Hub;
 use maya_protocol::{
     audio::AgentMessage,
@@ -151,12 +152,26 @@ impl Edge {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Closes every socket with 1001 ("going away": clients come back elsewhere), signs them off, and stops.
-    /// What has not ended by the deadline is cut.
+    /// Closes every socket with 1001 ("going away": clients come back elsewhere), signs them off, and stops. Where there
+    /// is an elsewhere, each is closed in a moment in which nobody speaks, within `calm_within`. What has not ended by the
+    /// deadline after that is cut.
     pub async fn shutdown(&self, deadline: Duration) {
         self.drain();
-        for connection in self.shared.hub.all() {
+        let Shared { node, nodes, hub, settings, .. } = &*self.shared;
+        let calm_within = if nodes.other_edges(node).is_empty() { Duration::ZERO } else { settings.calm_within };
+        let connections = hub.all();
+        let closing = join_all(connections.iter().map(async |connection| {
+            let _ = tokio::time::timeout(calm_within, connection.calm()).await;
             connection.outbox.close(1001, "going away");
+        }));
+        let left = async {
+            while hub.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = closing => {}
+            () = left => {}
         }
         let gone = async {
             while self.shared.hub.len() > 0 || self.shared.places.available_permits() < self.shared.settings.max_sockets

@@ -56,12 +56,6 @@ impl Nodes {
         self.list.subscribe()
     }
 
-    /// Where a node's service listens.
-    pub(crate) fn address(&self, node: &NodeId) -> Option<String> {
-        let list = self.list.borrow().clone()?;
-        list.iter().find(|record| record.id == *node).map(|record| record.rpc.clone())
-    }
-
     /// All edges but `me`, with their addresses.
     pub(crate) fn other_edges(&self, me: &NodeId) -> Vec<(NodeId, String)> {
         let list = self.list.borrow().clone().unwrap_or_default();

@@ -34,8 +34,12 @@ pub struct EdgeSettings {
     pub route_ttl: Duration,
     /// How long after the join the edge itself says `WAITING`, if no one has said anything.
     pub waiting_after: Duration,
+    /// How often a join is said again while the candidate waits: whoever was to answer it may be gone.
+    pub join_again: Duration,
     /// Messages of a partition that are read again when it is taken over from another edge.
     pub look_back: u64,
+    /// How long a socket of an edge that goes away is kept, where another edge is there, until nobody speaks.
+    pub calm_within: Duration,
     /// Whether candidates are asked if video of theirs may be kept, where the join token does not say. Sound never is.
     pub recording: bool,
     /// Version of the consent text, where the join token does not say.
@@ -58,7 +62,9 @@ impl Default for EdgeSettings {
             nodes_every: Duration::from_millis(250),
             route_ttl: Duration::from_secs(1),
             waiting_after: Duration::from_secs(1),
+            join_again: Duration::from_secs(5),
             look_back: 256,
+            calm_within: Duration::from_secs(15),
             recording: false,
             consent_text_version: "2".to_owned(),
         }

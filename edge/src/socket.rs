@@ -53,7 +53,8 @@ pub(crate) async fn run(shared: Arc<Shared>, admitted: Admitted, socket: Socket)
         let reason = if publisher.publish_surely(CandidateBody::Joined).await.is_ok() {
             let reading = reader::run(shared.clone(), connection.clone(), publisher.clone(), heard.clone(), read_half);
             let mut reader = tokio::spawn(trace::carry(reading));
-            let reason = watch(&shared, &admitted, &connection, &heard, &mut reader, &mut writer).await;
+            let sides = (&mut reader, &mut writer);
+            let reason = watch(&shared, &admitted, &connection, &publisher, &heard, sides).await;
             part(&mut reader).await;
             reason
         } else {
@@ -106,7 +107,7 @@ async fn register(shared: &Arc<Shared>, admitted: &Admitted) -> (u64, Connection
 
 async fn tell_replaced(shared: &Shared, session: SessionId, old: SocketRecord, generation: u64) {
     // A lost call costs a third of the record's life: then the other edge sees the newer generation by itself.
-    if let Some(address) = shared.nodes.address(&old.edge)
+    if let Some(address) = shared.nodes.lately(&old.edge)
         && let Err(error) = shared.peers.replaced(&address, session, generation).await
     {
         tracing::debug!(%error, "could not tell a peer of a replaced socket");
@@ -125,9 +126,9 @@ async fn watch(
     shared: &Shared,
     admitted: &Admitted,
     connection: &Connection,
+    publisher: &Publisher,
     heard: &Heard,
-    reader: &mut JoinHandle<&'static str>,
-    writer: &mut JoinHandle<&'static str>,
+    (reader, writer): (&mut JoinHandle<&'static str>, &mut JoinHandle<&'static str>),
 ) -> &'static str {
     let settings = &shared.settings;
     let session = admitted.claims.session;
@@ -139,6 +140,8 @@ async fn watch(
     refresh.reset();
     let waiting = tokio::time::sleep(settings.waiting_after);
     tokio::pin!(waiting);
+    let mut join_again = tokio::time::interval(settings.join_again);
+    join_again.reset();
     let (mut waited, mut seen_over) = (false, false);
     loop {
         tokio::select! {
@@ -157,12 +160,16 @@ async fn watch(
             }
             () = &mut waiting, if !waited => {
                 waited = true;
-                if !connection.state_said() {
+                if connection.phase().is_none() {
                     let remaining_seconds = remaining(shared, admitted).await;
                     connection.say(&Down::State {
                         session_id: session, state: Phase::Waiting, reason: None, remaining_seconds,
                     });
                 }
+            }
+            // who was to answer the join, or kept its place in the queue, may be gone; a session that has it takes no notice
+            _ = join_again.tick(), if matches!(connection.phase(), None | Some(Phase::Waiting)) => {
+                publisher.tell(CandidateBody::Joined);
             }
             _ = look.tick() => {
                 let reason = if heard.silent_for() > settings.silence_limit {

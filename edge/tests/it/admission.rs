@@ -3,6 +3,7 @@
 use crate::support::*;
 use maya_edge::EdgeSettings;
 use maya_protocol::{
+    audio::AgentBody,
     clock::{Clock, SystemClock},
     ids::{Epoch, NodeId, SessionId, TenantId},
     registry::{OwnerRecord, Registry},
@@ -87,6 +88,41 @@ async fn a_full_or_leaving_edge_says_so() {
     assert_eq!(client.closed().await, 1001);
     assert_eq!(interviewer.next(first.session()).await.body, maya_protocol::audio::CandidateBody::Left);
     soon("the shutdown", shutdown).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edge_that_goes_away_cuts_nobody_short() {
+    let platform = Platform::new().await;
+    let mut interviewer = platform.interviewer().await;
+    let other = platform.edge(quick()).await;
+    let edge = platform.edge(quick()).await;
+    let (speaking, answering, silent) = (platform.session(), platform.session(), platform.session());
+    let mut clients = Vec::new();
+    let mut speakers = Vec::new();
+    for (ticket, phase) in [(&speaking, Phase::Speaking), (&answering, Phase::Listening), (&silent, Phase::Thinking)] {
+        let mut client = ticket.open(&edge).await;
+        let speaker = interviewer.joined(ticket).await;
+        speaker.say(state(phase)).await;
+        client.next_of("STATE").await;
+        clients.push(client);
+        speakers.push(speaker);
+    }
+    let shutdown = tokio::spawn(async move { edge.edge.shutdown(DEADLINE).await });
+    let [mut heard, mut heard_out, mut waiting] = <[Client; 3]>::try_from(clients).ok().unwrap();
+    assert_eq!(waiting.closed().await, 1001, "at once: neither speaks");
+    speakers[0].words("the rest").await;
+    assert_eq!(heard.next().await["text"], "the rest");
+    speakers[0].say(state(Phase::Listening)).await;
+    speakers[1].say(state(Phase::Thinking)).await;
+    assert_eq!(heard.next().await["state"], "LISTENING");
+    assert_eq!(heard.closed().await, 1001, "when she has said it");
+    assert_eq!(heard_out.closed().await, 1001, "when the answer is over");
+    soon("the shutdown", shutdown).await.unwrap();
+    drop(other);
+}
+
+fn state(phase: Phase) -> AgentBody {
+    AgentBody::State { phase, reason: None, remaining_seconds: 60 }
 }
 
 #[tokio::test]

@@ -135,6 +135,24 @@ async fn the_edge_says_waiting_only_where_nobody_else_speaks() {
 }
 
 #[tokio::test]
+async fn a_join_that_nobody_answers_is_said_again() {
+    let platform = Platform::new().await;
+    let edge = platform.edge(EdgeSettings { join_again: Duration::from_millis(100), ..quick() }).await;
+    let mut interviewer = platform.interviewer().await;
+    let ticket = platform.session();
+    let mut client = ticket.open(&edge).await;
+    let speaker = interviewer.joined(&ticket).await;
+    for _ in 0..2 {
+        let again = interviewer.next(ticket.session()).await;
+        assert_eq!((again.body, again.connection), (CandidateBody::Joined, speaker.connection));
+        // whoever said so may be gone with its queue
+        let reason = Some("busy".to_owned());
+        speaker.say(AgentBody::State { phase: Phase::Waiting, reason, remaining_seconds: 0 }).await;
+        assert_eq!(client.next_of("STATE").await["state"], "WAITING");
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_answers_pings_lives_and_a_silent_one_is_dropped() {
     let platform = Platform::new().await;
     let (ping_every, silence_limit) = (Duration::from_millis(100), Duration::from_millis(600));

@@ -98,8 +98,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     fs::create_dir_all(settings.folder.join("candidates"))?;
     let mut blows = schedule::schedule(settings.seed, settings.kills, settings.toxiproxy.is_some());
-    if settings.plant.is_some() {
-        schedule::provoke(&mut blows);
+    if let Some(fault) = &settings.plant {
+        schedule::provoke(&mut blows, fault);
     }
     write(&settings.folder.join("schedule.json"), &blows)?;
 

@@ -169,14 +169,23 @@ pub fn schedule(seed: u64, kills: usize, cuts: bool) -> Vec<Blow> {
     blows
 }
 
-/// Makes every blow one that a missing guard does not survive: an owner dies while words are spoken, and the next one is
-/// frozen long enough to be given up, and wakes.
-pub fn provoke(blows: &mut [Blow]) {
+/// Makes every blow one that a missing guard does not survive.
+pub fn provoke(blows: &mut [Blow], fault: &str) {
     for (number, blow) in blows.iter_mut().enumerate() {
-        blow.kind = Kind::Interviewer;
-        blow.phase = if number % 2 == 0 { Phase::Answering } else { Phase::Speaking };
-        blow.besides = Some((4_000, Nuisance::Freeze { kind: Kind::Interviewer, ms: 6_000 }));
-        blow.rest_ms = 12_000;
+        if fault == "epoch-check-off" {
+            // an owner is frozen when it is about to record an answer, for about as long as it takes to be given up, and
+            // wakes beside its successor: without a registry nothing but the fence tells it so
+            (blow.kind, blow.phase) = (Kind::Redis, Phase::Answering);
+            (blow.after_ms, blow.down_ms, blow.rest_ms) = (700, 8_000, 14_000);
+            let ms = 2_400 + 300 * (number as u64 % 8);
+            blow.besides = Some((0, Nuisance::Freeze { kind: Kind::Interviewer, ms }));
+        } else {
+            // an owner dies while words are spoken, and the next one is frozen long enough to be given up, and wakes
+            blow.kind = Kind::Interviewer;
+            blow.phase = if number % 2 == 0 { Phase::Answering } else { Phase::Speaking };
+            blow.besides = Some((4_000, Nuisance::Freeze { kind: Kind::Interviewer, ms: 6_000 }));
+            blow.rest_ms = 12_000;
+        }
     }
 }
 

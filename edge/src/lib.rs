@@ -142,6 +142,11 @@ impl Edge {
         self.shared.partitions_held.load(Ordering::Relaxed)
     }
 
+    /// Whether it has heard of a node within the last minute.
+    pub fn knows(&self, node: &NodeId) -> bool {
+        self.shared.nodes.lately(node).is_some()
+    }
+
     /// Whether it takes new sockets.
     pub fn is_ready(&self) -> bool {
         !self.shared.draining.load(Ordering::Relaxed)

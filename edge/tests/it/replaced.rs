@@ -2,7 +2,11 @@
 
 use crate::support::*;
 use maya_edge::EdgeSettings;
-use maya_protocol::{audio::CandidateBody, registry::Registry};
+use maya_protocol::{
+    audio::CandidateBody,
+    bus::assignment::{Share, partitions_of},
+    registry::Registry,
+};
 use std::time::Duration;
 
 async fn is_replaced(client: &mut Client) {
@@ -71,9 +75,14 @@ async fn an_older_socket_sees_the_newer_by_itself_where_the_peer_is_not_reached(
 
 /// Waits until the edges share the partitions between them.
 pub async fn knows_of_each_other(edges: &[&TestEdge]) {
+    let shares: Vec<_> = edges.iter().map(|edge| Share::full(edge.record.id.clone())).collect();
     soon("the sharing of partitions", async {
-        while edges.iter().map(|edge| edge.edge.partitions_held()).sum::<usize>() != PARTITIONS as usize {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        for edge in edges {
+            let own = partitions_of(&edge.record.id, &shares, PARTITIONS).len();
+            let knows_all = || edges.iter().all(|other| edge.edge.knows(&other.record.id));
+            while edge.edge.partitions_held() != own || !knows_all() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
     })
     .await;

@@ -13,8 +13,10 @@ use tokio::time::timeout;
 pub const YOUNG: Duration = Duration::from_secs(3);
 /// How long the registry may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a node may take to answer whether it is there.
+/// How long a node may take to answer whether it is there, where a session waits for the answer.
 pub const ANSWERS: Duration = Duration::from_millis(400);
+/// The same where nothing but the list waits: a busy node is not a lost one.
+const CALL: Duration = Duration::from_millis(800);
 /// So long a node may not answer before it is left out: as long as its record would have lived.
 const SILENT: Duration = Duration::from_millis(1_500);
 
@@ -36,7 +38,7 @@ impl Roster {
         Self { me, registry, peers, clock, last: None, silent: HashMap::new() }
     }
 
-    /// The nodes there are now; `None` where the registry has never answered. A look takes up to 1.4 s.
+    /// The nodes there are now; `None` where the registry has never answered. A look takes up to 1.8 s.
     ///
     /// A registry that was emptied hears of the nodes one by one. Until all have beaten again, and while it is away,
     /// a node of the last list stays on it for as long as it answers.
@@ -70,7 +72,7 @@ impl Roster {
     /// Those that answer, or did a moment ago.
     async fn there(&mut self, nodes: &[NodeRecord]) -> Vec<NodeRecord> {
         let answers = join_all(nodes.iter().map(async |node| {
-            node.id == self.me || matches!(timeout(ANSWERS, self.peers.alive(&node.rpc)).await, Ok(Ok(())))
+            node.id == self.me || matches!(timeout(CALL, self.peers.alive(&node.rpc)).await, Ok(Ok(())))
         }))
         .await;
         let now = self.clock.now();

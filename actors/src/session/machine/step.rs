@@ -234,6 +234,9 @@ impl Machine {
         match &self.doing {
             Doing::Talking(Talk { why: Why::Closing(_), .. }) => {}
             Doing::Talking(talk) => {
+                if talk.written.is_empty() {
+                    self.acknowledge_again(effects);
+                }
                 if talk.has_begun() {
                     effects.push(Effect::Clear { turn: talk.turn, barged_in_at: Some(now.utc) });
                 }
@@ -265,7 +268,9 @@ impl Machine {
         }
         self.interrupted(now, effects);
         self.onset(false);
-        self.cut = None;
+        if self.cut.take().is_some() {
+            self.acknowledge_again(effects);
+        }
         self.unheard_since = None;
         let turn_id = self.next_turn;
         self.next_turn = turn_id.next();
@@ -327,7 +332,8 @@ impl Machine {
         self.doing = Doing::Listening { since: now, encouraged: false, speaking: self.speaking };
     }
 
-    /// The candidate's last words, whose acknowledgement may have been lost with what followed it.
+    /// The candidate's last words, whose acknowledgement may have been lost with what followed it: no edge has told that it
+    /// wrote that.
     fn acknowledge_again(&self, effects: &mut Vec<Effect>) {
         let again = self.last_words.iter().cloned();
         effects.extend(again.map(|(utterance, text)| Effect::Transcript { utterance, text, is_final: true }));

@@ -57,6 +57,8 @@ struct World {
     coming: Vec<Input>,
     recorded: Vec<Turn>,
     acknowledged: Vec<(TurnId, String)>,
+    /// The same, repetitions too.
+    acknowledgements: usize,
     said: Vec<String>,
     completed: Option<Outcome>,
     finished: bool,
@@ -100,6 +102,7 @@ impl World {
             coming: Vec::new(),
             recorded: Vec::new(),
             acknowledged: Vec::new(),
+            acknowledgements: 0,
             said: Vec::new(),
             completed: None,
             finished: false,
@@ -163,6 +166,7 @@ impl World {
                     }
                 }
                 Effect::Transcript { utterance, text, is_final: true } => {
+                    self.acknowledgements += 1;
                     // again at each join
                     if !self.acknowledged.contains(&(utterance, text.clone())) {
                         self.acknowledged.push((utterance, text));
@@ -462,6 +466,28 @@ fn what_was_recorded_and_perhaps_not_acknowledged_is_acknowledged_by_the_next_ow
     let mut next = World::rebuilt(recorded(&world.recorded, None), world.now);
     next.put(Input::Joined);
     assert_eq!(next.acknowledged, world.acknowledged[1..]);
+}
+
+#[test]
+fn words_are_acknowledged_again_with_the_next_ones_where_nothing_of_the_reply_arrived() {
+    for interrupts in [false, true] {
+        let mut world = World::listening(3);
+        world.utter("First.");
+        world.until(Phase::Listening);
+        let before = world.acknowledgements;
+        world.utter("Second.");
+        world.until(Phase::Listening);
+        assert_eq!(world.acknowledgements, before + 1, "the edge wrote the reply to the first");
+        // a frozen edge: it tells nothing, and what was sent to it may be lost
+        world.edge_is_lost = true;
+        world.utter("Third.");
+        world.until(if interrupts { Phase::Speaking } else { Phase::Listening });
+        let before = world.acknowledgements;
+        world.put(Input::Interruption);
+        world.utter("Fourth.");
+        world.until(Phase::Listening);
+        assert_eq!(world.acknowledgements, before + 2, "the third again, and the fourth: {interrupts}");
+    }
 }
 
 #[test]

@@ -302,9 +302,16 @@ impl Stage {
         self.told.lock().phases.clone()
     }
 
-    /// The final words of the candidate, as they were told.
+    /// The final words of the candidate, as they were told: in this place nobody tells what was written, so that some are
+    /// told twice.
     pub fn finals(&self) -> Vec<String> {
-        self.told.lock().finals.clone()
+        let mut finals: Vec<String> = Vec::new();
+        for words in &self.told.lock().finals {
+            if !finals.contains(words) {
+                finals.push(words.clone());
+            }
+        }
+        finals
     }
 
     /// The transcript in the database.

@@ -145,16 +145,12 @@ impl Connection {
     /// Waits for a moment in which neither speaks: the floor has just changed, or the conversation has not begun.
     pub(crate) async fn calm(&self) {
         let mut phase = self.phase.subscribe();
-        let begun = |phase: Option<Phase>| phase.is_some_and(|phase| phase != Phase::Waiting);
-        let thinks = |phase: Option<Phase>| matches!(phase, Some(Phase::Thinking | Phase::Ended));
-        let now = *phase.borrow_and_update();
-        if !begun(now) || thinks(now) {
+        if matches!(*phase.borrow_and_update(), None | Some(Phase::Waiting | Phase::Thinking | Phase::Ended)) {
             return;
         }
         // who listens already may be in the middle of an answer
-        let listens = |phase: &Option<Phase>| thinks(*phase) || *phase == Some(Phase::Listening);
         while phase.changed().await.is_ok() {
-            if listens(&phase.borrow_and_update()) {
+            if matches!(*phase.borrow_and_update(), Some(Phase::Listening | Phase::Thinking | Phase::Ended)) {
                 return;
             }
         }

@@ -113,7 +113,7 @@ impl Edge {
         });
         let Shared { node, registry, peers, clock, .. } = &*shared;
         let mut roster = Roster::new(node.clone(), registry.clone(), peers.clone(), clock.clone());
-        shared.nodes.look(&mut roster, || clock.now()).await;
+        shared.nodes.look(&mut roster, clock).await;
         let (forwarder, forwarding) = Forwarder::start(shared.clone());
         let mut tasks = downlink::start(&shared, forwarder).await?;
         tasks.push(forwarding);

@@ -3,6 +3,7 @@
 use crate::Shared;
 use maya_protocol::{
     bus::assignment::Share,
+    clock::SharedClock,
     ids::NodeId,
     registry::{NodeRecord, Roster},
     rpc::Peers,
@@ -33,9 +34,9 @@ impl Nodes {
     }
 
     /// Looks which nodes there are.
-    pub(crate) async fn look(&self, roster: &mut Roster, now: impl Fn() -> Instant) {
+    pub(crate) async fn look(&self, roster: &mut Roster, clock: &SharedClock) {
         if let Some(nodes) = roster.look().await {
-            self.remember(&nodes, now());
+            self.remember(&nodes, clock.now());
             self.list.send_replace(Some(Arc::new(nodes)));
         }
     }
@@ -82,7 +83,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut roster: Roster) {
     let mut every = tokio::time::interval(shared.settings.nodes_every);
     loop {
         every.tick().await;
-        shared.nodes.look(&mut roster, || shared.clock.now()).await;
+        shared.nodes.look(&mut roster, &shared.clock).await;
         forget_lost(&shared.peers, &shared.nodes);
     }
 }

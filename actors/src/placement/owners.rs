@@ -70,7 +70,7 @@ impl Owners {
         }
         let known = self.address(named);
         if let Some(rpc) = known.clone()
-            && self.answers(&rpc).await
+            && self.peers.answers(&rpc, ANSWERS).await
         {
             return Owner::Node { node: named.clone(), rpc };
         }
@@ -81,10 +81,6 @@ impl Owners {
             Err(_) if known.is_none() => Owner::Unknown,
             Ok(_) | Err(_) => Owner::Nobody,
         }
-    }
-
-    async fn answers(&self, rpc: &str) -> bool {
-        matches!(tokio::time::timeout(ANSWERS, self.peers.alive(rpc)).await, Ok(Ok(())))
     }
 }
 

@@ -5,17 +5,23 @@ mod ground;
 
 use crate::support::PATIENCE;
 use candidate::Candidate;
-use ground::{Ground, TestNode, eventually};
+use ground::{Approved, Ground, TestNode, eventually};
 use maya_protocol::{ids::Epoch, interview::Speaker, registry::Registry, session::Phase};
 use std::time::Duration;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_listening_session_goes_over_and_nothing_is_said_again() {
+/// A session on a node, whose candidate has been greeted.
+async fn listening() -> (Ground, TestNode, Approved, Candidate) {
     let ground = Ground::new().await;
     let one = ground.node("one").await;
     let session = ground.session().await;
     let mut candidate = Candidate::joins(&ground, &session).await;
     candidate.until(Phase::Listening).await;
+    (ground, one, session, candidate)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listening_session_goes_over_and_nothing_is_said_again() {
+    let (ground, one, session, mut candidate) = listening().await;
     let greeting = candidate.said();
     let two = ground.node_that_reads(session.partition, &one).await;
     eventually("the other node owns it", || async { two.placement.sessions() == 1 && one.placement.sessions() == 0 })
@@ -50,11 +56,7 @@ async fn a_speaking_session_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_drains_is_left_by_its_sessions() {
-    let ground = Ground::new().await;
-    let one = ground.node("one").await;
-    let session = ground.session().await;
-    let mut candidate = Candidate::joins(&ground, &session).await;
-    candidate.until(Phase::Listening).await;
+    let (ground, one, _session, mut candidate) = listening().await;
     one.drain().await;
     one.placement.drained(Duration::from_millis(300)).await;
     assert_eq!(one.placement.sessions(), 1, "nobody else is there: it stays");
@@ -69,11 +71,7 @@ async fn a_node_that_drains_is_left_by_its_sessions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_hangs_loses_its_session_and_writes_nothing_after() {
-    let ground = Ground::new().await;
-    let one = ground.node("one").await;
-    let session = ground.session().await;
-    let mut candidate = Candidate::joins(&ground, &session).await;
-    candidate.until(Phase::Listening).await;
+    let (ground, one, session, mut candidate) = listening().await;
     let two = ground.node("two").await;
     // it answers nobody and beats no more, but goes on hearing and speaking: as a node that wakes up late
     one.falls_silent().await;
@@ -91,11 +89,7 @@ async fn a_node_that_hangs_loses_its_session_and_writes_nothing_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_lost_while_the_registry_is_away_is_found_by_calling_it() {
-    let ground = Ground::new().await;
-    let one = ground.node("one").await;
-    let session = ground.session().await;
-    let mut candidate = Candidate::joins(&ground, &session).await;
-    candidate.until(Phase::Listening).await;
+    let (ground, one, session, mut candidate) = listening().await;
     let two = ground.node_that_does_not_read(session.partition, &one).await;
     ground.registry_line.away(true);
     one.falls_silent().await;
@@ -109,11 +103,7 @@ async fn a_node_that_is_lost_while_the_registry_is_away_is_found_by_calling_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_without_a_leader_makes_no_node_deaf_to_the_others() {
-    let ground = Ground::new().await;
-    let one = ground.node("one").await;
-    let session = ground.session().await;
-    let mut candidate = Candidate::joins(&ground, &session).await;
-    candidate.until(Phase::Listening).await;
+    let (ground, one, session, mut candidate) = listening().await;
     let two = ground.node_that_does_not_read(session.partition, &one).await;
     ground.bus_line.leaderless(Some(ground.partition_of(&two, &one)));
     two.falls_silent().await;
@@ -154,11 +144,7 @@ async fn an_emptied_registry_moves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_moved_where_an_operator_wants_it_and_stays_there() {
-    let ground = Ground::new().await;
-    let one = ground.node("one").await;
-    let session = ground.session().await;
-    let mut candidate = Candidate::joins(&ground, &session).await;
-    candidate.until(Phase::Listening).await;
+    let (ground, one, session, mut candidate) = listening().await;
     let two = ground.node_that_does_not_read(session.partition, &one).await;
     one.placement.move_session(session.id, Some(two.id())).await.expect("it is moved");
     eventually("it is there", || async { two.placement.sessions() == 1 }).await;

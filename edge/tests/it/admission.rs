@@ -1,6 +1,6 @@
 //! Who is let in, and how the others are told.
 
-use crate::support::*;
+use crate::{replaced::knows_of_each_other, support::*};
 use maya_edge::EdgeSettings;
 use maya_protocol::{
     audio::AgentBody,
@@ -96,6 +96,7 @@ async fn an_edge_that_goes_away_cuts_nobody_short() {
     let mut interviewer = platform.interviewer().await;
     let other = platform.edge(quick()).await;
     let edge = platform.edge(quick()).await;
+    knows_of_each_other(&[&other, &edge]).await;
     let (speaking, answering, silent) = (platform.session(), platform.session(), platform.session());
     let mut clients = Vec::new();
     let mut speakers = Vec::new();

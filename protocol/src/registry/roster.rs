@@ -71,10 +71,9 @@ impl Roster {
 
     /// Those that answer, or did a moment ago.
     async fn there(&mut self, nodes: &[NodeRecord]) -> Vec<NodeRecord> {
-        let answers = join_all(nodes.iter().map(async |node| {
-            node.id == self.me || matches!(timeout(CALL, self.peers.alive(&node.rpc)).await, Ok(Ok(())))
-        }))
-        .await;
+        let answers =
+            join_all(nodes.iter().map(async |node| node.id == self.me || self.peers.answers(&node.rpc, CALL).await))
+                .await;
         let now = self.clock.now();
         let mut there = Vec::new();
         for (node, answers) in nodes.iter().zip(answers) {

@@ -144,10 +144,10 @@ impl Peers {
         self.act_within(address, action, CALL).await
     }
 
-    /// Whether the node at `address` answers at all.
-    pub async fn alive(&self, address: &str) -> Result<(), PeerError> {
+    /// Whether the node at `address` answers at all, and in time.
+    pub async fn answers(&self, address: &str, within: Duration) -> bool {
         // no node knows such an action, and any answer is one
-        self.act(address, &Value::Null).await.map(drop)
+        self.act_within(address, &Value::Null, within).await.is_ok()
     }
 
     /// [`act`](Self::act), where the node may take as long as `patience`.

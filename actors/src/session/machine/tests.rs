@@ -469,28 +469,6 @@ fn what_was_recorded_and_perhaps_not_acknowledged_is_acknowledged_by_the_next_ow
 }
 
 #[test]
-fn words_are_acknowledged_again_with_the_next_ones_where_nothing_of_the_reply_arrived() {
-    for interrupts in [false, true] {
-        let mut world = World::listening(3);
-        world.utter("First.");
-        world.until(Phase::Listening);
-        let before = world.acknowledgements;
-        world.utter("Second.");
-        world.until(Phase::Listening);
-        assert_eq!(world.acknowledgements, before + 1, "the edge wrote the reply to the first");
-        // a frozen edge: it tells nothing, and what was sent to it may be lost
-        world.edge_is_lost = true;
-        world.utter("Third.");
-        world.until(if interrupts { Phase::Speaking } else { Phase::Listening });
-        let before = world.acknowledgements;
-        world.put(Input::Interruption);
-        world.utter("Fourth.");
-        world.until(Phase::Listening);
-        assert_eq!(world.acknowledgements, before + 2, "the third again, and the fourth: {interrupts}");
-    }
-}
-
-#[test]
 fn a_candidate_who_stays_away_abandons() {
     let mut world = World::listening(2);
     world.put(Input::Left);

@@ -180,7 +180,7 @@ pub struct Stage {
 struct Told {
     sentences: Vec<Sentence>,
     phases: Vec<Phase>,
-    finals: Vec<String>,
+    finals: Vec<(TurnId, String)>,
 }
 struct Sentence {
     id: (u64, u32, u32),
@@ -253,7 +253,7 @@ impl Stage {
 
     /// Waits for the final transcript of an answer.
     pub async fn finalised(&self, text: &str) {
-        self.until(|told| told.finals.iter().any(|known| known == text)).await;
+        self.until(|told| told.finals.iter().any(|(_, known)| known == text)).await;
     }
 
     /// Waits until the candidate was told so many times that the floor is theirs.
@@ -302,16 +302,9 @@ impl Stage {
         self.told.lock().phases.clone()
     }
 
-    /// The final words of the candidate, as they were told: in this place nobody tells what was written, so that some are
-    /// told twice.
+    /// The final words of the candidate, as they were told: each utterance once, as the page shows them.
     pub fn finals(&self) -> Vec<String> {
-        let mut finals: Vec<String> = Vec::new();
-        for words in &self.told.lock().finals {
-            if !finals.contains(words) {
-                finals.push(words.clone());
-            }
-        }
-        finals
+        self.told.lock().finals.iter().map(|(_, text)| text.clone()).collect()
     }
 
     /// The transcript in the database.
@@ -379,7 +372,12 @@ impl Told {
     fn take(&mut self, message: AgentMessage) {
         match message.body {
             AgentBody::State { phase, .. } => self.phases.push(phase),
-            AgentBody::Transcript { text, r#final: true, .. } => self.finals.push(text),
+            AgentBody::Transcript { utterance_id, text, r#final: true } => {
+                // nobody here tells what was written: some are told again, with the same words
+                let told = (utterance_id, text);
+                let known = self.finals.contains(&told);
+                self.finals.extend((!known).then_some(told));
+            }
             AgentBody::Speech { turn_id, sentence, text, pcm, part, .. } => {
                 let id = (message.epoch.0, turn_id.0, sentence);
                 // a part 0 begins a sentence, also one that is said again

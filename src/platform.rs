@@ -27,6 +27,7 @@ use heartbeat::{Heartbeat, Report, Serving};
 use maya_protocol::{
     clock::{self, SharedClock},
     ids::NodeId,
+    pulse::Pulse,
     rpc,
 };
 use maya_store::outbox::Relay;
@@ -143,6 +144,7 @@ impl Platform {
             config: Arc::new(config),
             keys: Arc::new(keys),
             node: self.node.clone(),
+            pulse: Pulse::new(clock.clone()),
             clock,
             shared: self.connected.shared.clone(),
             senses: self.senses.clone(),
@@ -163,7 +165,7 @@ impl Platform {
         self.heartbeat.beat(Report::FRESH).await;
         self.late_tasks.spawn(self.heartbeat.clone().run(
             self.running.reports(self.draining.clone()),
-            self.running.pulse(),
+            start.pulse.clone(),
             self.hung.clone(),
             self.stop_doors.clone(),
         ));

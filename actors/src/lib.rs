@@ -12,7 +12,7 @@ pub mod opening;
 pub mod parts;
 pub mod placement;
 pub mod planner;
-pub mod pulse;
+pub mod quota;
 pub mod recorder;
 pub mod session;
 pub mod speech_to_text;

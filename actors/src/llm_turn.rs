@@ -171,7 +171,7 @@ impl LlmTurnArgs {
         self.probe.waits_for(Some("model"));
         let mut stream = match timeout(settings.first_token, engine.stream(request)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return unworded(why(error)),
+            Ok(Err(error)) => return unworded(self.why(error)),
             Err(_) => return unworded(Why::Useless("no answer in time".to_owned())),
         };
         let mut splitter = Splitter::default();
@@ -195,7 +195,7 @@ impl LlmTurnArgs {
                     }
                     Why::Useless("it wrote what is no speech".to_owned())
                 }
-                Ok(Some(Err(error))) => why(error),
+                Ok(Some(Err(error))) => self.why(error),
                 Ok(None) => break,
                 Err(_) => Why::Useless("tokens stalled".to_owned()),
             };
@@ -213,14 +213,15 @@ impl LlmTurnArgs {
         self.done((last, by));
         Ok(())
     }
-}
 
-fn why(error: ProviderError) -> Why {
-    let reason = error.to_string();
-    match error {
-        ProviderError::Retry { .. } => Why::Refused(reason, PAUSE),
-        ProviderError::Quota { retry_after, .. } => Why::Refused(reason, retry_after.unwrap_or(PAUSE)),
-        ProviderError::Blocked { .. } => Why::Blocked(reason),
-        ProviderError::Fatal { .. } => Why::Useless(reason),
+    fn why(&self, error: ProviderError) -> Why {
+        self.parts.quotas.heed(&error);
+        let reason = error.to_string();
+        match error {
+            ProviderError::Retry { .. } => Why::Refused(reason, PAUSE),
+            ProviderError::Quota { retry_after, .. } => Why::Refused(reason, retry_after.unwrap_or(PAUSE)),
+            ProviderError::Blocked { .. } => Why::Blocked(reason),
+            ProviderError::Fatal { .. } => Why::Useless(reason),
+        }
     }
 }

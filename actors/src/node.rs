@@ -6,12 +6,16 @@
 use crate::{
     observe::{Frozen, Observed, Observer},
     parts::SharedRng,
-    pulse::Pulse,
     session::{Session, SessionArgs, message::SessionMessage},
     supervise::{Decision, Ended, Lifetime, SESSION, Strategy, Supervisor},
     traced::Traced,
 };
-use maya_protocol::{clock::SharedClock, ids::SessionId, supervision::Happening};
+use maya_protocol::{
+    clock::SharedClock,
+    ids::SessionId,
+    pulse::{Mark, Pulse},
+    supervision::Happening,
+};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use std::{
     collections::HashMap,
@@ -21,6 +25,8 @@ use tokio::sync::mpsc;
 
 /// How often frozen actors are looked for, at the least.
 const SWEEP: Duration = Duration::from_secs(1);
+/// So long without progress, and the root supervisor counts as hung.
+const LATE: Duration = Duration::from_secs(3);
 
 /// The actor.
 pub struct Node;
@@ -72,6 +78,7 @@ struct Live {
 /// What it holds.
 pub struct NodeState {
     args: NodeArgs,
+    mark: Mark,
     /// Each with its probe, which is asked to keep what happened: the actor itself is gone by then.
     sessions: HashMap<ActorId, Live>,
     supervisor: Supervisor<SessionId>,
@@ -94,10 +101,11 @@ impl Actor for Node {
         args: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         args.probe.phase("serving");
-        args.pulse.beat();
+        let mark = args.pulse.mark("root supervisor", LATE);
         myself.send_interval(SWEEP.min(args.frozen / 2), || NodeMessage::Sweep);
         Ok(NodeState {
             args,
+            mark,
             sessions: HashMap::new(),
             supervisor: Supervisor::new(Strategy::OneForOne, SESSION),
             falls: HashMap::new(),
@@ -120,7 +128,7 @@ impl Actor for Node {
             }
             NodeMessage::Sweep => state.sweep(),
         }
-        state.args.pulse.beat();
+        state.mark.beat();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What the actors of a node are given: the seams, and how interviews behave.
 
-use crate::{observe::Observer, placement::Budget, pulse::Pulse, session::asides::Asides};
-use maya_protocol::{bus::SharedBus, clock::SharedClock, ids::NodeId, registry::SharedRegistry};
+use crate::{observe::Observer, placement::Budget, quota::Quotas, session::asides::Asides};
+use maya_protocol::{bus::SharedBus, clock::SharedClock, ids::NodeId, pulse::Pulse, registry::SharedRegistry};
 use maya_providers::{
     llm::LanguageModel,
     stt::SpeechToText,
@@ -39,8 +39,8 @@ pub struct InterviewSettings {
     pub max_silence: Duration,
     /// Batch pieces closer together than this are one speech.
     pub batch_debounce: Duration,
-    /// A turn that goes on for longer is recorded so far, and what follows is the next.
-    pub longest_turn: Duration,
+    /// Speech that goes on is recorded in pieces, none longer: a node that is lost has no more than that to hear again.
+    pub longest_piece: Duration,
     /// A recogniser must open its stream within.
     pub stream_opens: Duration,
     /// A recogniser must have the words of a turn that is over within.
@@ -71,7 +71,7 @@ impl Default for InterviewSettings {
             grace: Duration::from_secs(300),
             max_silence: Duration::from_millis(2500),
             batch_debounce: Duration::from_millis(1500),
-            longest_turn: Duration::from_secs(120),
+            longest_piece: Duration::from_secs(20),
             stream_opens: Duration::from_secs(3),
             final_words: Duration::from_secs(5),
             filler: Duration::from_secs(3),
@@ -99,6 +99,7 @@ pub struct Parts {
     pub observer: Observer,
     pub rng: SharedRng,
     pub pulse: Pulse,
+    pub quotas: Quotas,
     /// What Maya says beside the conversation, synthesised ahead.
     pub asides: Asides,
     pub senses: Senses,

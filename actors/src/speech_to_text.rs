@@ -4,6 +4,7 @@
 mod batch;
 mod decode;
 mod hearing;
+mod pieces;
 mod recogniser;
 
 pub use decode::{BadAudio, Decoder, samples};

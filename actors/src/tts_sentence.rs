@@ -4,7 +4,10 @@ use crate::{observe::Observed, parts::Parts, session::message::VoiceEvent};
 use bytes::Bytes;
 use futures::StreamExt;
 use maya_protocol::{audio::SPEAKING_RATE, ids::TurnId};
-use maya_providers::tts::{Emotion, PcmStream, SynthesisRequest};
+use maya_providers::{
+    ProviderError,
+    tts::{Emotion, PcmStream, SynthesisRequest},
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::timeout;
 
@@ -95,7 +98,7 @@ async fn speak(state: &TtsSentenceArgs) -> Result<(), String> {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             },
-            Ok(Err(error)) => (error.to_string(), error.is_retryable()),
+            Ok(Err(error)) => refused(state, &error),
             Err(_) => ("no answer in time".to_owned(), false),
         };
         match failure {
@@ -111,7 +114,7 @@ async fn pieces(state: &TtsSentenceArgs, mut stream: PcmStream, spoken: &mut boo
     loop {
         let piece = match timeout(state.parts.settings.first_audio, stream.next()).await {
             Ok(Some(Ok(piece))) => piece,
-            Ok(Some(Err(error))) => return Err((error.to_string(), error.is_retryable())),
+            Ok(Some(Err(error))) => return Err(refused(state, &error)),
             Ok(None) if *spoken => return Ok(()),
             Ok(None) => return Err(("no audio at all".to_owned(), true)),
             Err(_) => return Err(("audio stalled".to_owned(), false)),
@@ -126,4 +129,10 @@ async fn pieces(state: &TtsSentenceArgs, mut stream: PcmStream, spoken: &mut boo
             (state.events)(VoiceEvent::Piece { take: state.take, turn: state.turn, sentence: state.sentence, pcm });
         }
     }
+}
+
+/// What is told of a provider's error, and whether another try may help.
+fn refused(state: &TtsSentenceArgs, error: &ProviderError) -> (String, bool) {
+    state.parts.quotas.heed(error);
+    (error.to_string(), error.is_retryable())
 }

@@ -171,6 +171,7 @@ fn sentence(text: &str) -> Sentence {
 
 fn session(c: &mut Criterion) {
     let utterance = Input::Utterance(Utterance {
+        goes_on: false,
         text: "I read the query plan, saw a full scan, and added an index on the account column.".into(),
         started_at: DateTime::UNIX_EPOCH,
         ended_at: DateTime::UNIX_EPOCH,

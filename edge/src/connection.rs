@@ -1,10 +1,12 @@
 //! One open socket, as the rest of the edge sees it: an id, a queue, and what it has had.
 
 use crate::{
+    Shared,
     gate::{Cut, Gate, Verdict},
     metric,
     publisher::Publisher,
     socket::outbox::{Item, Outbox},
+    trouble::Told,
 };
 use maya_protocol::{
     audio::{AgentBody, AgentMessage, CandidateBody, ErrorCode, SPEAKING_RATE},
@@ -29,6 +31,7 @@ pub(crate) struct Connection {
     pub(crate) kill: CancellationToken,
     publisher: Arc<Publisher>,
     gate: Mutex<Gate>,
+    told: Mutex<Told>,
     /// What the interviewer said last that it does; nothing before it said anything.
     phase: watch::Sender<Option<Phase>>,
 }
@@ -49,6 +52,7 @@ impl Connection {
             kill: CancellationToken::new(),
             publisher,
             gate: Mutex::default(),
+            told: Mutex::default(),
             phase: watch::Sender::new(None),
         }
     }
@@ -69,11 +73,12 @@ impl Connection {
         let session_id = self.session;
         let mut decided_at = None;
         let (down, of) = match message.body {
-            AgentBody::TakeOver => return,
+            AgentBody::TakeOver { node } => return self.told.lock().taken_over(node),
             AgentBody::Whole { turn_id, sentence, .. } => return self.outbox.mark(Item::Whole(turn_id, sentence)),
             AgentBody::Close => return self.outbox.close(1000, "the interview is over"),
             AgentBody::State { phase, reason, remaining_seconds } => {
                 self.phase.send_replace(Some(phase));
+                self.told.lock().state(phase, reason.clone(), remaining_seconds);
                 (Down::State { session_id, state: phase, reason, remaining_seconds }, None)
             }
             AgentBody::Speech { turn_id, sentence, part, text, last, pcm } => {
@@ -100,6 +105,17 @@ impl Connection {
         }
         if let Some(decided_at) = decided_at {
             self.outbox.mark(Item::BargedIn(decided_at));
+        }
+    }
+
+    /// Tells the candidate what keeps Maya from them, and when nothing does any more.
+    pub(crate) fn look_for_trouble(&self, shared: &Shared) {
+        // held over the push, so that she has the last word
+        let _gate = self.gate.lock();
+        let mut told = self.told.lock();
+        let trouble = told.trouble(shared, self.publisher.waits());
+        if let Some(down) = told.look(self.session, trouble) {
+            self.say(&down);
         }
     }
 

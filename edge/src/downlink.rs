@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 /// Topics whose messages go to candidates.
 const TOPICS: [Topic; 2] = [Topic::AgentSpoken, Topic::CandidateTranscribed];
 
+/// So long without a turn of its loop, and a reading counts as hung: it comes round with every look at the nodes.
+const LATE: Duration = Duration::from_secs(15);
+
 /// Starts reading; when this returns, whatever is published from now on reaches its socket.
 pub(crate) async fn start(shared: &Arc<Shared>, forwarder: Forwarder) -> Result<Vec<JoinHandle<()>>, BusError> {
     let mut tasks = Vec::new();
@@ -72,7 +75,9 @@ struct Share {
 impl Share {
     async fn run(mut self) {
         let mut changes = self.shared.nodes.changes();
+        let mark = self.shared.pulse.mark(self.channel.name(), LATE);
         loop {
+            mark.beat();
             let changed = tokio::select! {
                 changed = changes.changed() => {
                     if changed.is_err() {

@@ -15,6 +15,7 @@ mod nodes;
 mod publisher;
 mod settings;
 mod socket;
+mod trouble;
 mod uplink;
 pub mod webm;
 
@@ -30,10 +31,13 @@ use maya_protocol::{
     clock::SharedClock,
     ids::{NodeId, SessionId},
     join::JoinKey,
+    operation::Operation,
+    pulse::Pulse,
     registry::{Roster, SharedRegistry},
-    rpc::{Delivered, PeerHandler, Peers},
+    rpc::{ActError, Delivered, PeerHandler, Peers},
 };
 use nodes::Nodes;
+use serde_json::Value;
 use std::{
     sync::{
         Arc,
@@ -57,6 +61,8 @@ pub struct EdgeParts {
     pub clock: SharedClock,
     /// The other nodes.
     pub peers: Peers,
+    /// Is told that the edge reads its partitions.
+    pub pulse: Pulse,
     /// Limits and rhythms.
     pub settings: EdgeSettings,
 }
@@ -77,11 +83,13 @@ pub(crate) struct Shared {
     pub(crate) join_key: JoinKey,
     pub(crate) clock: SharedClock,
     pub(crate) peers: Peers,
+    pub(crate) pulse: Pulse,
     pub(crate) settings: EdgeSettings,
     pub(crate) hub: Hub,
     pub(crate) nodes: Nodes,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) draining: AtomicBool,
+    pub(crate) bus_is_away: AtomicBool,
     pub(crate) partitions_held: AtomicUsize,
 }
 
@@ -95,7 +103,7 @@ impl Edge {
     /// Starts one: when this returns, what is published to its candidates reaches them.
     pub async fn start(parts: EdgeParts) -> Result<Self, EdgeError> {
         metric::describe();
-        let EdgeParts { node, bus, registry, join_key, clock, peers, settings } = parts;
+        let EdgeParts { node, bus, registry, join_key, clock, peers, pulse, settings } = parts;
         let places = Arc::new(Semaphore::new(settings.max_sockets));
         let shared = Arc::new(Shared {
             node,
@@ -104,11 +112,13 @@ impl Edge {
             join_key,
             clock,
             peers,
+            pulse,
             settings,
             hub: Hub::default(),
             nodes: Nodes::new(),
             places,
             draining: AtomicBool::new(false),
+            bus_is_away: AtomicBool::new(false),
             partitions_held: AtomicUsize::new(0),
         });
         let Shared { node, registry, peers, clock, .. } = &*shared;
@@ -118,6 +128,7 @@ impl Edge {
         let mut tasks = downlink::start(&shared, forwarder).await?;
         tasks.push(forwarding);
         tasks.push(tokio::spawn(nodes::follow(shared.clone(), roster)));
+        tasks.push(tokio::spawn(trouble::watch_bus(shared.clone())));
         Ok(Self { shared, tasks })
     }
 
@@ -147,9 +158,9 @@ impl Edge {
         self.shared.nodes.lately(node).is_some()
     }
 
-    /// Whether it takes new sockets.
-    pub fn is_ready(&self) -> bool {
-        !self.shared.draining.load(Ordering::Relaxed)
+    /// Whether it takes no new sockets.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
     }
 
     /// Takes no new sockets from now on; those that are open go on.
@@ -162,32 +173,38 @@ impl Edge {
     /// deadline after that is cut.
     pub async fn shutdown(&self, deadline: Duration) {
         self.drain();
-        let Shared { node, nodes, hub, settings, .. } = &*self.shared;
-        let calm_within = if nodes.other_edges(node).is_empty() { Duration::ZERO } else { settings.calm_within };
-        let connections = hub.all();
-        let closing = join_all(connections.iter().map(async |connection| {
-            let _ = tokio::time::timeout(calm_within, connection.calm()).await;
-            connection.outbox.close(1001, "going away");
-        }));
-        let left = async {
-            while hub.len() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
+        let shared = &*self.shared;
         tokio::select! {
-            _ = closing => {}
-            () = left => {}
+            () = shared.say_goodbye() => {}
+            () = shared.until(|shared| shared.hub.len() == 0) => {}
         }
-        let gone = async {
-            while self.shared.hub.len() > 0 || self.shared.places.available_permits() < self.shared.settings.max_sockets
-            {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
+        let signed_off = |shared: &Shared| shared.places.available_permits() == shared.settings.max_sockets;
+        let gone = shared.until(|shared| shared.hub.len() == 0 && signed_off(shared));
         if tokio::time::timeout(deadline, gone).await.is_err() {
-            self.shared.hub.all().iter().for_each(|connection| connection.kill.cancel());
+            shared.hub.all().iter().for_each(|connection| connection.kill.cancel());
         }
         self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Shared {
+    /// Closes every socket that is open now, in a moment in which nobody speaks where there is another edge to go to.
+    async fn say_goodbye(&self) {
+        let elsewhere = !self.nodes.other_edges(&self.node).is_empty();
+        let calm_within = if elsewhere { self.settings.calm_within } else { Duration::ZERO };
+        let connections = self.hub.all();
+        join_all(connections.iter().map(async |connection| {
+            let _ = tokio::time::timeout(calm_within, connection.calm()).await;
+            connection.outbox.close(1001, "going away");
+        }))
+        .await;
+    }
+
+    /// Waits until something is so.
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        while !is_so(self) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -204,5 +221,19 @@ impl PeerHandler for Peer {
     }
     async fn replaced(&self, session: SessionId, generation: u64) {
         self.0.hub.replaced(session, generation);
+    }
+    async fn act(&self, action: Value) -> Result<Value, ActError> {
+        match serde_json::from_value(action) {
+            Ok(Operation::Drain) if self.0.nodes.other_edges(&self.0.node).is_empty() => {
+                Err(ActError::Refused("there is no other edge for its candidates to go to".to_owned()))
+            }
+            Ok(Operation::Drain) => {
+                self.0.draining.store(true, Ordering::Relaxed);
+                let shared = self.0.clone();
+                tokio::spawn(async move { shared.say_goodbye().await });
+                Ok(Value::Null)
+            }
+            _ => Err(ActError::Unknown),
+        }
     }
 }

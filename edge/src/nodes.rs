@@ -21,6 +21,9 @@ use tokio::sync::watch;
 /// and hold its sockets all the while.
 const MISSED: Duration = Duration::from_secs(60);
 
+/// A node that has been out of the list for so long is not only late with its beat.
+const NOT_LATE: Duration = Duration::from_millis(500);
+
 /// The last list; none where the registry never answered.
 pub(crate) struct Nodes {
     list: watch::Sender<Option<Arc<Vec<NodeRecord>>>>,
@@ -50,6 +53,17 @@ impl Nodes {
     /// Where a node listens that is in the list, or was a moment ago.
     pub(crate) fn lately(&self, node: &NodeId) -> Option<String> {
         self.lately.lock().get(node).map(|(rpc, _)| rpc.clone())
+    }
+
+    /// Whether a node is in the list.
+    pub(crate) fn lists(&self, node: &NodeId) -> bool {
+        self.list.borrow().as_ref().is_some_and(|list| list.iter().any(|record| record.id == *node))
+    }
+
+    /// Whether a node was in the list, and has been missing from it for longer than a late beat explains.
+    pub(crate) fn misses(&self, node: &NodeId, now: Instant) -> bool {
+        let seen = self.lately.lock().get(node).map(|(_, at)| *at);
+        !self.lists(node) && seen.is_some_and(|at| now.saturating_duration_since(at) >= NOT_LATE)
     }
 
     /// Wakes at each reading of the list.

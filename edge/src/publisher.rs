@@ -13,9 +13,10 @@ use maya_protocol::{
     topic::{Channel, Topic},
     trace::{self, TraceContext},
 };
+use parking_lot::Mutex;
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Most bytes of video in a message; leaves room for the envelope under the bus's limit.
@@ -43,6 +44,8 @@ pub(crate) struct Publisher {
     sequence: AtomicU64,
     video_sequence: AtomicU64,
     in_flight: AtomicUsize,
+    /// Since when a message waits for the bus.
+    waits_since: Mutex<Option<Instant>>,
 }
 
 impl Publisher {
@@ -68,6 +71,7 @@ impl Publisher {
             sequence: AtomicU64::new(0),
             video_sequence: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            waits_since: Mutex::default(),
         }
     }
 
@@ -114,6 +118,12 @@ impl Publisher {
         Ok(())
     }
 
+    /// For how long the bus has not taken what the connection says.
+    pub(crate) fn waits(&self) -> Duration {
+        let since = *self.waits_since.lock();
+        since.map(|since| self.clock.now().saturating_duration_since(since)).unwrap_or_default()
+    }
+
     fn record(&self, body: CandidateBody) -> Record {
         CandidateMessage {
             session: self.session,
@@ -140,9 +150,11 @@ impl Publisher {
             match self.bus.send(record.clone()) {
                 Ok(()) => {
                     self.in_flight.fetch_add(size, Ordering::Relaxed);
+                    self.waits_no_more();
                     return Ok(());
                 }
                 Err(error) if error.is_retryable() && self.clock.now() + pause < deadline => {
+                    self.waits_from_now();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_millis(100));
                 }
@@ -161,14 +173,24 @@ impl Publisher {
                 }
             }
         };
+        self.waits_from_now();
         match tokio::time::timeout(self.patience, published).await {
             Ok(Ok(_)) => {
                 self.in_flight.store(0, Ordering::Relaxed);
+                self.waits_no_more();
                 Ok(())
             }
             Ok(Err(error)) => Err(dropped(&error)),
             Err(_) => Err(dropped(&BusError::Backlog)),
         }
+    }
+
+    fn waits_from_now(&self) {
+        self.waits_since.lock().get_or_insert_with(|| self.clock.now());
+    }
+
+    fn waits_no_more(&self) {
+        *self.waits_since.lock() = None;
     }
 }
 

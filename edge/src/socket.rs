@@ -172,6 +172,7 @@ async fn watch(
                 publisher.tell(CandidateBody::Joined);
             }
             _ = look.tick() => {
+                connection.look_for_trouble(shared);
                 let reason = if heard.silent_for() > settings.silence_limit {
                     "silent"
                 } else if connection.outbox.full_for() > settings.stall_limit {

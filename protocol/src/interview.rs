@@ -166,7 +166,7 @@ pub struct TurnContext {
     pub unanswered: u32,
     /// The sentences that the turn is spoken in; their joined text is `text`.
     pub sentences: Vec<String>,
-    /// More of the turn was to come when this was recorded.
+    /// More of the turn was to come when this was recorded; a candidate's that goes on does so in the next turn.
     pub unfinished: bool,
 }
 

@@ -11,6 +11,7 @@ pub mod interview;
 pub mod join;
 pub mod operation;
 pub mod plan;
+pub mod pulse;
 pub mod registry;
 pub mod release;
 pub mod rpc;

@@ -4,11 +4,11 @@
 //! record and its leases, and one that cannot get on again ends, so that whatever runs it starts it anew.
 
 use crate::config::{Config, Role};
-use maya_actors::pulse::Pulse;
 use maya_protocol::{
     bus::assignment::FULL_WEIGHT,
     clock::SharedClock,
     ids::NodeId,
+    pulse::Pulse,
     registry::{NodeRecord, SharedRegistry},
     release,
     tree::NodeState,
@@ -17,7 +17,7 @@ use parking_lot::RwLock;
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -117,11 +117,11 @@ impl Heartbeat {
         }
     }
 
-    /// Beats until stopped, as long as `pulse` does where there is one; cancels `hung` when it never will again.
+    /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
     pub async fn run(
         self,
         reports: Reports,
-        pulse: Arc<OnceLock<Pulse>>,
+        pulse: Pulse,
         hung: CancellationToken,
         stop: CancellationToken,
     ) {
@@ -130,15 +130,13 @@ impl Heartbeat {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(BEAT) => {}
             }
-            if let Some(pulse) = pulse.get() {
-                if let Some(why) = pulse.lost() {
-                    tracing::error!(error = %why, "this node hangs and gives up its lease");
-                    return hung.cancel();
-                }
-                if let Some(why) = pulse.stopped() {
-                    tracing::error!(error = %why, "no heartbeat while the sessions of this node do not get on");
-                    continue;
-                }
+            if let Some(why) = pulse.lost() {
+                tracing::error!(error = %why, "this node hangs and gives up its lease");
+                return hung.cancel();
+            }
+            if let Some(why) = pulse.stopped() {
+                tracing::error!(error = %why, "no heartbeat while this node does not get on");
+                continue;
             }
             self.beat(reports()).await;
         }
@@ -189,7 +187,7 @@ mod tests {
         };
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (pulse, hung) = (Pulse::new(clock), CancellationToken::new());
-        let beating = pulse.clone();
+        let beating = pulse.mark("root supervisor", Duration::from_secs(3));
         runtime.spawn(async move {
             loop {
                 beating.beat();
@@ -198,8 +196,7 @@ mod tests {
         });
         let heartbeat = Heartbeat { record, serving: Serving::default(), registry: registry.clone() };
         let (reports, stop) = (Arc::new(|| Report::FRESH), CancellationToken::new());
-        let beats = Arc::new(OnceLock::from(pulse.clone()));
-        runtime.spawn(heartbeat.run(reports, beats, hung.clone(), stop));
+        runtime.spawn(heartbeat.run(reports, pulse.clone(), hung.clone(), stop));
         Node { runtime, registry, pulse, hung }
     }
 

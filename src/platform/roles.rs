@@ -19,7 +19,6 @@ use maya_actors::{
     notifier::{Encryption, Mailer, Notifier, NotifierSettings, SmtpSettings},
     placement::Placement,
     planner::{Catalogue, agent::PlannerAgent, index},
-    pulse::Pulse,
     recorder::{Recorder, RecorderSettings},
 };
 use maya_edge::{Edge, EdgeParts, EdgeSettings};
@@ -27,6 +26,7 @@ use maya_gateway::{AppState, GatewaySettings, auth::JwtSettings, sealed::Sealing
 use maya_protocol::{
     bus::assignment::FULL_WEIGHT,
     clock::SharedClock,
+    pulse::Pulse,
     ids::NodeId,
     join::JoinKey,
     registry::NodeRecord,
@@ -60,6 +60,7 @@ pub struct Start {
     pub listens: Arc<BTreeMap<Role, SocketAddr>>,
     pub fronts: Arc<BTreeMap<Role, Front>>,
     pub heartbeat: Heartbeat,
+    pub pulse: Pulse,
     pub serving: Serving,
     pub draining: Arc<AtomicBool>,
     pub stop: CancellationToken,
@@ -71,7 +72,6 @@ pub struct Start {
 #[derive(Clone, Default)]
 pub struct Running {
     placement: Arc<OnceLock<Placement>>,
-    pulse: Arc<OnceLock<Pulse>>,
     edge: Arc<OnceLock<Edge>>,
     answering: Answering,
 }
@@ -226,6 +226,7 @@ impl Start {
             join_key: self.join_key(),
             clock: self.clock.clone(),
             peers: self.peers()?,
+            pulse: self.pulse.clone(),
             settings: EdgeSettings {
                 max_sockets: limits.max_sockets,
                 max_frame_bytes: limits.max_frame_bytes,
@@ -288,6 +289,7 @@ impl Running {
         let (placement, edge) = (self.placement.clone(), self.edge.clone());
         Arc::new(move || {
             let draining = draining.load(Ordering::SeqCst) || placement.get().is_some_and(Placement::is_draining);
+            let draining = draining || edge.get().is_some_and(Edge::is_draining);
             match (placement.get(), edge.get()) {
                 (Some(placement), _) => Report { load: placement.sessions(), weight: placement.weight(), draining },
                 (None, edge) => {
@@ -296,11 +298,6 @@ impl Running {
                 }
             }
         })
-    }
-
-    /// Whether the sessions of this process get on, once it may have any.
-    pub fn pulse(&self) -> Arc<OnceLock<Pulse>> {
-        self.pulse.clone()
     }
 
     /// Sessions go to other nodes, where there are any, before anything else stops.

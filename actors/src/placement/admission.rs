@@ -27,7 +27,8 @@ const MEASURE: Duration = Duration::from_millis(500);
 const PLACE: Duration = Duration::from_secs(6 * 3600);
 /// Why a candidate waits.
 const BUSY: &str = "busy";
-const QUOTA: &str = "quota";
+const TENANT_QUOTA: &str = "quota";
+const PROVIDER_QUOTA: &str = "provider_quota";
 
 /// What a node may carry.
 #[derive(Debug, Clone)]
@@ -145,12 +146,19 @@ impl Inner {
         if !self.admission.takes() {
             return Admitted::Waits(BUSY);
         }
+        if self.parts.quotas.are_used_up() {
+            return Admitted::Waits(PROVIDER_QUOTA);
+        }
         let limit = self.admission.budget.tenant_sessions;
         match self.parts.registry.take_quota(tenant, session, limit, PLACE).await {
-            Ok(false) => Admitted::Waits(QUOTA),
+            Ok(false) => Admitted::Waits(TENANT_QUOTA),
             // a registry that is away keeps nobody out
             Ok(true) | Err(_) => Admitted::Yes,
         }
+    }
+
+    fn begins_sessions(&self) -> bool {
+        self.admission.takes() && !self.parts.quotas.are_used_up()
     }
 
     /// Keeps who may not begin yet, and tells them.
@@ -181,7 +189,7 @@ impl Inner {
             metrics::gauge!("maya_runtime_lag_seconds").set(lag.as_secs_f64());
             metrics::gauge!("maya_admission_weight").set(f64::from(self.admission.weight()));
             let mut tries = self.admission.waiting();
-            while tries > 0 && self.admission.takes() && !self.draining.is_cancelled() {
+            while tries > 0 && self.begins_sessions() && !self.draining.is_cancelled() {
                 tries -= 1;
                 let Some((session, (message, offset))) = self.admission.queue.lock().pop() else { break };
                 let partition = message.partition;

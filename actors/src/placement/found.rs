@@ -20,6 +20,8 @@ use std::{
 /// Messages before the end of a partition that a new reader looks at: a join that nobody read is among them. What is
 /// too old is recognised by its connection, which is not the session's any more.
 pub(super) const LOOK_BACK: u64 = 256;
+/// How long one look may take: what it waits for may hang, and the next may not.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Sessions that are rebuilt at once.
 const AT_ONCE: usize = 16;
 /// For how long a session that was given away is left alone.
@@ -43,14 +45,20 @@ impl Inner {
         }
         let this = self.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = this.look_for(&partitions).await {
-                tracing::warn!(error = %error, "cannot look for sessions without an owner");
+            match tokio::time::timeout(PATIENCE, this.look_for(&partitions)).await {
+                Ok(Ok(lost)) => {
+                    let rebuilt = |placement| this.rebuild(placement);
+                    futures::stream::iter(lost).for_each_concurrent(AT_ONCE, rebuilt).await;
+                }
+                Ok(Err(error)) => tracing::warn!(error = %error, "cannot look for sessions without an owner"),
+                Err(_) => tracing::warn!("no answer in time to which sessions lost their owner"),
             }
             this.finding.store(false, Ordering::SeqCst);
         });
     }
 
-    async fn look_for(self: &Arc<Self>, partitions: &[u32]) -> Result<(), StoreError> {
+    /// Those whose owner is lost; those that live elsewhere are asked for.
+    async fn look_for(self: &Arc<Self>, partitions: &[u32]) -> Result<Vec<Placement>, StoreError> {
         let mut tx = self.parts.store.system().await?;
         let found = placements::live(&mut tx, partitions).await?;
         drop(tx);
@@ -81,8 +89,7 @@ impl Inner {
                 Owner::Unknown => {}
             }
         }
-        futures::stream::iter(lost).for_each_concurrent(AT_ONCE, |placement| self.rebuild(placement)).await;
-        Ok(())
+        Ok(lost)
     }
 
     fn is_elsewhere(&self, session: SessionId) -> bool {

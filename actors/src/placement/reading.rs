@@ -1,6 +1,7 @@
 //! The partitions that this node reads: what the node list gives it, and what its own sessions still need.
 
 use super::{AUDIO, Here, Inner, found};
+use crate::parts::Parts;
 use futures::FutureExt;
 use maya_protocol::{
     bus::{
@@ -57,7 +58,11 @@ impl Reading {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut find = tokio::time::interval(FIND);
         find.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let Parts { pulse, settings, .. } = &self.inner.parts;
+        // it comes round with every look, whatever it reads
+        let mark = pulse.mark("reader", settings.frozen + FIND * 2);
         loop {
+            mark.beat();
             // `true`: what was just given to this node may have lost its owner
             let changed = tokio::select! {
                 () = stop.cancelled() => return,

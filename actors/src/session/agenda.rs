@@ -48,7 +48,11 @@ impl Agenda {
     /// Where the recorded turns left it.
     pub fn rebuild(plan: Arc<Plan>, turns: &[Turn]) -> Self {
         let mut agenda = Self::new(plan);
-        for turn in turns.iter().filter(|turn| turn.speaker == Speaker::Maya) {
+        for turn in turns {
+            if turn.speaker == Speaker::Candidate {
+                agenda.count_answered();
+                continue;
+            }
             let cursor = turn.context.question.map_or(agenda.cursor, |question| question as usize);
             if agenda.section_of(cursor) != agenda.section_of(agenda.cursor) {
                 agenda.section_since = Duration::from_millis(turn.context.used_ms);

@@ -212,7 +212,7 @@ impl SessionState {
         self.args.trace.follow(message.trace);
         self.connection = Some((message.connection, message.stream));
         self.look_for_socket();
-        self.send(AgentBody::TakeOver);
+        self.send(AgentBody::TakeOver { node: Some(self.args.parts.node.clone()) });
         if self.safe.is_none() && is_logged {
             // where to begin to hear, should this node be lost before anything is recorded
             self.safe = Some(offset);
@@ -244,11 +244,13 @@ impl SessionState {
             EarEvent::Offset => self.step(myself, Input::Offset).await,
             EarEvent::Interruption => self.step(myself, Input::Interruption).await,
             EarEvent::Interim(text) => self.step(myself, Input::Interim(text)).await,
-            EarEvent::Utterance { text, spoken, silent, recognising, covered, offset } => {
-                self.latency.heard(silent, recognising);
+            EarEvent::Utterance { text, spoken, silent, recognising, covered, offset, goes_on } => {
+                if !goes_on {
+                    self.latency.heard(silent, recognising);
+                }
                 self.safe = self.safe.max(Some(offset));
                 let ended_at = self.now().utc - silent - recognising;
-                let utterance = Utterance { text, started_at: ended_at - spoken, ended_at, covered };
+                let utterance = Utterance { text, started_at: ended_at - spoken, ended_at, covered, goes_on };
                 self.step(myself, Input::Utterance(utterance)).await;
             }
             EarEvent::Silence { offset } => {

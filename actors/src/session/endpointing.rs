@@ -119,6 +119,10 @@ impl Endpointing {
     pub fn is_open(&self) -> bool {
         self.open
     }
+    /// Whether the open sound is a turn: not one over Maya's voice, which may be nothing.
+    pub fn is_turn(&self) -> bool {
+        self.open && (!self.maya_talks || self.interrupted)
+    }
     /// Whether nothing like speech was heard for at least `long`: what was heard before that belongs to no turn to come.
     pub fn is_calm(&self, long: Duration) -> bool {
         !self.open && self.run == 0 && self.silent >= long

@@ -67,6 +67,8 @@ pub struct Utterance {
     pub ended_at: DateTime<Utc>,
     /// Last (stream, sequence) of audio that it covers.
     pub covered: Option<(u64, u64)>,
+    /// It is a piece: the candidate speaks on.
+    pub goes_on: bool,
 }
 
 /// What happened.
@@ -189,6 +191,8 @@ pub struct Machine {
     speaking: bool,
     /// Candidate's words since Maya's last question was heard.
     answer: Vec<String>,
+    /// The last of them are a piece: more is to come.
+    goes_on: bool,
     next_turn: TurnId,
     thought: u64,
     reply: u32,
@@ -235,6 +239,7 @@ impl Machine {
             started: false,
             speaking: false,
             answer: Vec::new(),
+            goes_on: false,
             next_turn: TurnId(0),
             thought: 0,
             reply: 0,
@@ -274,6 +279,7 @@ impl Machine {
         if last.speaker == Speaker::Candidate || cut {
             machine.answer = machine.last_words.iter().map(|(_, text)| text.clone()).collect();
         }
+        machine.goes_on = last.speaker == Speaker::Candidate && last.context.unfinished;
         machine.missed = missed;
         let said = said.filter(|(turn, _)| *turn == last.turn_id).map_or(0, |(_, sentences)| sentences);
         let all_said = said >= last.context.sentences.len() && !last.context.closing;

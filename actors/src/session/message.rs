@@ -52,7 +52,8 @@ pub enum EarEvent {
     Interruption,
     /// The words so far.
     Interim(String),
-    /// The words of a turn, how long ago its last sound was, and what the ear did meanwhile.
+    /// The words of a turn (or of a piece of one that goes on), how long ago its last sound was, and what the ear did
+    /// meanwhile.
     Utterance {
         text: String,
         spoken: Duration,
@@ -60,6 +61,7 @@ pub enum EarEvent {
         recognising: Duration,
         covered: Option<(u64, u64)>,
         offset: u64,
+        goes_on: bool,
     },
     /// All before this place in the log was heard and is silence.
     Silence { offset: u64 },

@@ -105,6 +105,7 @@ impl SpeechToTextState {
                 recognising: Duration::ZERO,
                 covered: self.last_covered,
                 offset: self.last_offset + 1,
+                goes_on: false,
             }),
             Err(error) => {
                 self.args.probe.failed(error.to_string());

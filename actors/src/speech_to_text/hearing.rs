@@ -18,28 +18,39 @@ use std::time::{Duration, Instant};
 pub(super) const BEFORE: Duration = Duration::from_millis(320);
 const PRE_ROLL: usize = HEARING_RATE as usize * BEFORE.as_millis() as usize / 1000;
 /// What the end-of-turn model looks at: 8 s.
-const JUDGED: usize = HEARING_RATE as usize * 8;
+pub(super) const JUDGED: usize = HEARING_RATE as usize * 8;
 
 /// The turn that is being heard.
 pub(super) struct Open {
     /// Its audio, to be fed again to another stream, to be judged, to be looked at for words.
     pub(super) pcm: Vec<i16>,
-    /// Place in the log where it began.
-    began_at: u64,
-    /// Words of its earlier pieces, which sounded unfinished.
-    earlier: String,
+    /// The end of the piece before it, which is judged with it.
+    pub(super) tail: Vec<i16>,
+    /// Words from before a pause, which sounded unfinished.
+    pub(super) earlier: String,
 }
 
 /// A turn that is over and waits for its words.
 pub(super) struct Closing {
     pub(super) open: Open,
-    forced: bool,
+    how: Closed,
     silent: Duration,
     pub(super) since: Instant,
     offset: u64,
     covered: Option<(u64, u64)>,
+}
+
+/// Why a turn, or a piece of it, waits for its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The turn sounded finished: its words may say otherwise.
+    Judged,
+    /// It is over whatever its words are.
+    Forced,
     /// It was nothing: its words are not wanted.
-    dropped: bool,
+    Dropped,
+    /// It goes on: this is a piece of it.
+    GoesOn,
 }
 
 impl SpeechToTextState {
@@ -53,12 +64,9 @@ impl SpeechToTextState {
             let probability = self.detector.probability(frame);
             let action = self.endpointing.frame(probability);
             self.act(myself, action).await;
-            if self.is_too_long() {
-                let action = self.endpointing.end();
-                self.act(myself, action).await;
-            }
         }
         self.rest = frames.remainder().to_vec();
+        self.cut_piece().await;
     }
 
     /// The last samples of a stream, which do not fill a frame, are heard with silence after them.
@@ -67,12 +75,6 @@ impl SpeechToTextState {
             let silence = vec![0; FRAME - self.rest.len()];
             self.listen(myself, &silence).await;
         }
-    }
-
-    /// Whether the open turn is over the bound: nobody's words wait in memory for ever.
-    fn is_too_long(&self) -> bool {
-        let longest = self.args.parts.settings.longest_turn.as_millis() as usize * HEARING_RATE as usize / 1000;
-        self.open.as_ref().is_some_and(|open| open.pcm.len() >= longest)
     }
 
     /// Gives a frame to the open turn, or keeps it in case one begins.
@@ -100,18 +102,15 @@ impl SpeechToTextState {
                     // a sound whose words are still looked at goes on
                     return;
                 }
-                let (earlier, began_at) = match self.held.take() {
-                    Some(held) => (held.earlier, held.began_at),
-                    None => (String::new(), self.last_offset),
-                };
+                let earlier = self.held.take().map(|held| held.earlier).unwrap_or_default();
                 let pcm: Vec<i16> = self.before.drain(..).collect();
                 self.ensure_stream(myself).await;
                 self.feed(SttInput::Audio(pcm.clone())).await;
-                self.open = Some(Open { pcm, began_at, earlier });
+                self.open = Some(Open { pcm, tail: Vec::new(), earlier });
                 self.args.probe.phase("hearing");
             }
             Some(Action::Drop) => {
-                self.close(true, true).await;
+                self.close(Closed::Dropped).await;
                 self.tell(EarEvent::Offset);
             }
             Some(Action::Interruption) => self.tell(EarEvent::Interruption),
@@ -120,12 +119,12 @@ impl SpeechToTextState {
                     // a turn that only waited for a better ending has it now
                     self.release_held();
                 } else {
-                    self.close(forced, false).await;
+                    self.close(if forced { Closed::Forced } else { Closed::Judged }).await;
                 }
             }
             Some(Action::JudgeTurn) => {
                 let Some(open) = &self.open else { return };
-                let pcm = open.pcm[open.pcm.len().saturating_sub(JUDGED)..].to_vec();
+                let pcm = open.end(JUDGED);
                 let (judges, turn, myself) = (self.args.parts.senses.judges.clone(), self.turn, myself.clone());
                 tokio::spawn(trace::carry(async move {
                     // without an answer the longest silence decides
@@ -146,18 +145,17 @@ impl SpeechToTextState {
         }
     }
 
-    /// The open turn is over; its words are asked for.
-    async fn close(&mut self, forced: bool, dropped: bool) {
+    /// The open turn is over, or a piece of it; its words are asked for.
+    pub(super) async fn close(&mut self, how: Closed) {
         let Some(open) = self.open.take() else { return };
         self.args.probe.phase("listening");
         self.closing.push_back(Closing {
             open,
-            forced,
+            how,
             silent: self.endpointing.silent(),
             since: self.args.parts.clock.now(),
             offset: self.last_offset + 1,
             covered: self.last_covered,
-            dropped,
         });
         self.feed(SttInput::Finish).await;
     }
@@ -165,7 +163,9 @@ impl SpeechToTextState {
     pub(super) async fn recognised(&mut self, myself: &ActorRef<SpeechToTextMessage>, event: SttEvent) {
         match event {
             SttEvent::Interim(text) => {
+                // while a piece waits for its words, these may be either's
                 if let Some(open) = &self.open
+                    && self.closing.is_empty()
                     && is_plausible(&text, open.pcm.len())
                 {
                     self.tell(EarEvent::Interim(joined(&open.earlier, &text)));
@@ -187,32 +187,16 @@ impl SpeechToTextState {
 
     /// The words of a turn that was over are known.
     fn closed(&mut self, closing: Closing, text: String) {
-        if closing.dropped && closing.open.earlier.is_empty() {
-            return;
-        }
-        if closing.dropped {
+        if closing.how == Closed::Dropped {
             // the sound was nothing, but words before it still wait for a better ending
-            self.held = Some(Held {
-                earlier: closing.open.earlier,
-                began_at: closing.open.began_at,
-                spoken: closing.open.pcm.len(),
-                since: closing.since.checked_sub(closing.silent).unwrap_or(closing.since),
-                offset: closing.offset,
-                covered: closing.covered,
-            });
+            let earlier = closing.open.earlier.clone();
+            self.held = (!earlier.is_empty()).then(|| Held::new(closing, earlier));
             return;
         }
         let text = joined(&closing.open.earlier, &text);
-        if !closing.forced && is_unfinished(&text) && self.open.is_none() {
+        if closing.how == Closed::Judged && is_unfinished(&text) && self.open.is_none() {
             // it goes on: what comes next belongs to it, or the longest silence ends it
-            self.held = Some(Held {
-                earlier: text,
-                began_at: closing.open.began_at,
-                spoken: closing.open.pcm.len(),
-                since: closing.since.checked_sub(closing.silent).unwrap_or(closing.since),
-                offset: closing.offset,
-                covered: closing.covered,
-            });
+            self.held = Some(Held::new(closing, text));
             return;
         }
         self.batch.stream_spoke(!text.trim().is_empty());
@@ -224,6 +208,7 @@ impl SpeechToTextState {
             recognising: now.saturating_duration_since(closing.since),
             covered: closing.covered,
             offset: closing.offset,
+            goes_on: closing.how == Closed::GoesOn,
         });
     }
 
@@ -239,6 +224,7 @@ impl SpeechToTextState {
             recognising: Duration::ZERO,
             covered: held.covered,
             offset: held.offset,
+            goes_on: false,
         });
     }
 
@@ -261,11 +247,22 @@ impl SpeechToTextState {
 /// A turn that sounded unfinished when its sound stopped.
 pub(super) struct Held {
     earlier: String,
-    began_at: u64,
     spoken: usize,
     since: Instant,
     offset: u64,
     covered: Option<(u64, u64)>,
+}
+
+impl Held {
+    fn new(closing: Closing, earlier: String) -> Self {
+        Self {
+            earlier,
+            spoken: closing.open.pcm.len(),
+            since: closing.since.checked_sub(closing.silent).unwrap_or(closing.since),
+            offset: closing.offset,
+            covered: closing.covered,
+        }
+    }
 }
 
 /// Whether these may be the words of that much audio: no noise of a broken stream, no more than anybody can say.

@@ -97,6 +97,7 @@ impl SpeechToTextState {
 
     /// A stream failed: another one follows after a pause, as long as words are waited for.
     pub(super) async fn stream_died(&mut self, myself: &ActorRef<SpeechToTextMessage>, error: ProviderError) {
+        self.args.parts.quotas.heed(&error);
         self.recogniser.drop_stream();
         self.args.probe.restarted(error.to_string());
         self.args.probe.provider("failed");
@@ -137,11 +138,18 @@ impl SpeechToTextState {
         let now = self.args.parts.clock.now();
         let waiting: Vec<Vec<i16>> = self.closing.iter().map(|closing| closing.open.pcm.clone()).collect();
         for pcm in waiting {
-            self.feed(SttInput::Audio(pcm)).await;
+            self.feed_all(pcm).await;
             self.feed(SttInput::Finish).await;
         }
         self.closing.iter_mut().for_each(|closing| closing.since = now);
         if let Some(pcm) = self.open.as_ref().map(|open| open.pcm.clone()) {
+            self.feed_all(pcm).await;
+        }
+    }
+
+    /// A piece may have been closed with no sound after it.
+    async fn feed_all(&mut self, pcm: Vec<i16>) {
+        if !pcm.is_empty() {
             self.feed(SttInput::Audio(pcm)).await;
         }
     }

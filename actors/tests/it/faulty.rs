@@ -19,13 +19,14 @@ use std::{
     time::Duration,
 };
 
-/// A bus that is away, panics, blocks or lacks a leader when it is told to.
+/// A bus that is away, panics, hangs, blocks or lacks a leader when it is told to.
 pub struct FaultyBus {
     inner: SharedBus,
     away: Arc<AtomicBool>,
     leaderless: Mutex<Option<u32>>,
     panics: AtomicBool,
     reading_panics: Arc<AtomicBool>,
+    leaving_hangs: Arc<AtomicBool>,
     blocked: Mutex<bool>,
     released: Condvar,
 }
@@ -38,6 +39,7 @@ impl FaultyBus {
             leaderless: Mutex::default(),
             panics: AtomicBool::new(false),
             reading_panics: Arc::default(),
+            leaving_hangs: Arc::default(),
             blocked: Mutex::new(false),
             released: Condvar::new(),
         })
@@ -57,6 +59,10 @@ impl FaultyBus {
     /// Whoever reads next panics.
     pub fn reading_panics_once(&self) {
         self.reading_panics.store(true, Ordering::SeqCst);
+    }
+    /// Whoever leaves a partition waits for good.
+    pub fn leaving_hangs(&self) {
+        self.leaving_hangs.store(true, Ordering::SeqCst);
     }
     /// Whoever sends from now on keeps its thread until this is taken back.
     pub fn blocks(&self, blocks: bool) {
@@ -97,7 +103,8 @@ impl Bus for FaultyBus {
     async fn reader(&self, channel: Channel) -> Result<Box<dyn PartitionReader>, BusError> {
         self.there()?;
         let inner = self.inner.reader(channel).await?;
-        Ok(Box::new(FaultyReader { inner, away: self.away.clone(), panics: self.reading_panics.clone() }))
+        let (away, panics, hangs) = (self.away.clone(), self.reading_panics.clone(), self.leaving_hangs.clone());
+        Ok(Box::new(FaultyReader { inner, away, panics, hangs }))
     }
     async fn partitions(&self, channel: Channel) -> Result<u32, BusError> {
         self.there()?;
@@ -126,6 +133,7 @@ struct FaultyReader {
     inner: Box<dyn PartitionReader>,
     away: Arc<AtomicBool>,
     panics: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -140,6 +148,9 @@ impl PartitionReader for FaultyReader {
     }
     async fn unassign(&mut self, partition: u32) -> Result<(), BusError> {
         is_there(&self.away)?;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.inner.unassign(partition).await
     }
     async fn next(&mut self) -> Result<Delivery, BusError> {

@@ -7,6 +7,7 @@ use crate::support::PATIENCE;
 use candidate::Candidate;
 use ground::{Approved, Ground, TestNode, eventually};
 use maya_protocol::{ids::Epoch, interview::Speaker, registry::Registry, session::Phase};
+use maya_providers::ProviderError;
 use std::time::Duration;
 
 /// A session on a node, whose candidate has been greeted.
@@ -169,6 +170,21 @@ async fn a_full_node_lets_a_candidate_wait_and_say_why() {
     assert_eq!(waiting.until(Phase::Waiting).await.as_deref(), Some("busy"));
     talking.leaves().await;
     waiting.until(Phase::Listening).await;
+    ground.stop([one]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_provider_refuses_begins_no_session_and_goes_on_with_those_it_has() {
+    let (ground, one, _, mut talking) = listening().await;
+    let retry_after = Some(Duration::from_secs(2));
+    one.quotas.heed(&ProviderError::Quota { provider: "scripted", retry_after });
+    let second = ground.session().await;
+    let mut waiting = Candidate::joins(&ground, &second).await;
+    assert_eq!(waiting.until(Phase::Waiting).await.as_deref(), Some("provider_quota"));
+    talking.says("I looked at the plan first.").await;
+    talking.until_transcribed("I looked at the plan first.").await;
+    waiting.until(Phase::Listening).await;
+    assert!(!one.quotas.are_used_up(), "no sooner than the provider said");
     ground.stop([one]).await;
 }
 

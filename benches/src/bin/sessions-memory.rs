@@ -12,7 +12,7 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts, Senses},
     placement::{Budget, Placement},
-    pulse::Pulse,
+    quota::Quotas,
     session::asides::Asides,
 };
 use maya_benches::{
@@ -25,6 +25,7 @@ use maya_protocol::{
     bus::{SharedBus, TopicSettings, embedded::EmbeddedBus},
     clock,
     ids::{ConnectionId, Epoch, NodeId, SessionId, TenantId, TurnId},
+    pulse::Pulse,
     rpc::Peers,
 };
 use maya_providers::{
@@ -77,6 +78,7 @@ async fn main() -> Result<()> {
         observer: Observer::new(node, clock.clone()),
         rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
         pulse: Pulse::new(clock.clone()),
+        quotas: Quotas::new(clock.clone()),
         asides: Asides::default(),
         senses: Senses {
             hears: Arc::new(ModemStt::default()),

@@ -32,7 +32,7 @@ fn clear(epoch: u64, turn: u32) -> AgentMessage {
     message(epoch, AgentBody::Clear { turn_id: TurnId(turn), barged_in_at: None })
 }
 fn take_over(epoch: u64) -> AgentMessage {
-    message(epoch, AgentBody::TakeOver)
+    message(epoch, AgentBody::TakeOver { node: None })
 }
 fn cut(turn: u32, sentence: u32, parts: u32) -> Verdict {
     Verdict::PassAfter(Cut { turn: TurnId(turn), sentence, parts })

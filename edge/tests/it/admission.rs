@@ -79,7 +79,7 @@ async fn a_full_or_leaving_edge_says_so() {
 
     assert_eq!(get(&edge, "/health").await.0, 200);
     edge.edge.drain();
-    assert!(!edge.edge.is_ready());
+    assert!(edge.edge.is_draining());
     assert_eq!(get(&edge, "/health").await.0, 503);
     assert_eq!(refused(&edge, &second.query()).await, (503, "overloaded".into()));
     client.send(serde_json::json!({"type": "LEAVE"})).await;

@@ -12,16 +12,32 @@ use maya_protocol::{
 };
 use parking_lot::Mutex;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-/// A bus that refuses one session's messages while told to.
-struct Jammed {
+/// A bus that refuses one session's messages, or does not say that it is there, while told to.
+pub struct Jammed {
     bus: SharedBus,
     session: Mutex<Option<SessionId>>,
+    silent: AtomicBool,
 }
 
 impl Jammed {
-    fn check(&self, record: &Record) -> Result<(), BusError> {
+    pub fn over(bus: SharedBus) -> Self {
+        Self { bus, session: Mutex::default(), silent: AtomicBool::new(false) }
+    }
+    pub fn jam(&self, session: Option<SessionId>) {
+        *self.session.lock() = session;
+    }
+    pub fn answers(&self, answers: bool) {
+        self.silent.store(!answers, Ordering::SeqCst);
+    }
+    fn refuse(&self, record: &Record) -> Result<(), BusError> {
         let jammed = self.session.lock().is_some_and(|session| session.to_string() == record.key);
         if jammed { Err(BusError::Backlog) } else { Ok(()) }
     }
@@ -30,11 +46,11 @@ impl Jammed {
 #[async_trait]
 impl Bus for Jammed {
     async fn publish(&self, record: Record) -> Result<Position, BusError> {
-        self.check(&record)?;
+        self.refuse(&record)?;
         self.bus.publish(record).await
     }
     fn send(&self, record: Record) -> Result<(), BusError> {
-        self.check(&record)?;
+        self.refuse(&record)?;
         self.bus.send(record)
     }
     async fn join(&self, group: &str, channels: &[Channel]) -> Result<Box<dyn GroupConsumer>, BusError> {
@@ -53,6 +69,9 @@ impl Bus for Jammed {
         self.bus.ensure_topics(create).await
     }
     async fn check(&self) -> Result<(), BusError> {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.bus.check().await
     }
     async fn close(&self) {
@@ -63,7 +82,7 @@ impl Bus for Jammed {
 #[tokio::test]
 async fn a_piece_that_waited_too_long_is_dropped_and_told() {
     let platform = Platform::new().await;
-    let jammed = Arc::new(Jammed { bus: platform.bus.clone(), session: Mutex::new(None) });
+    let jammed = Arc::new(Jammed::over(platform.bus.clone()));
     let settings = EdgeSettings { backlog_wait: Duration::from_millis(200), ..quick() };
     let edge = platform.edge_on(jammed.clone(), settings).await;
     let mut interviewer = platform.interviewer().await;
@@ -74,7 +93,7 @@ async fn a_piece_that_waited_too_long_is_dropped_and_told() {
     interviewer.joined(&well).await;
 
     let batch = |byte: u8| json!({"type": "AUDIO", "data": wire::encode(&[byte; 3_200])});
-    *jammed.session.lock() = Some(behind.session());
+    jammed.jam(Some(behind.session()));
     client.send(batch(1)).await;
     assert_eq!(client.error().await, "audio_backlog");
     client.send(json!({"type": "AUDIO", "streaming": "start"})).await;
@@ -84,7 +103,7 @@ async fn a_piece_that_waited_too_long_is_dropped_and_told() {
     other.send(batch(7)).await;
     assert!(matches!(interviewer.next(well.session()).await.body, CandidateBody::Batch { .. }));
 
-    *jammed.session.lock() = None;
+    jammed.jam(None);
     client.send(batch(2)).await;
     let message = interviewer.next(behind.session()).await;
     assert_eq!(message.body, CandidateBody::Batch { sample_rate: 16_000, data: vec![2; 3_200].into() });
@@ -95,7 +114,8 @@ async fn a_piece_that_waited_too_long_is_dropped_and_told() {
 async fn a_socket_that_nobody_can_be_told_of_is_closed() {
     let platform = Platform::new().await;
     let ticket = platform.session();
-    let jammed = Arc::new(Jammed { bus: platform.bus.clone(), session: Mutex::new(Some(ticket.session())) });
+    let jammed = Arc::new(Jammed::over(platform.bus.clone()));
+    jammed.jam(Some(ticket.session()));
     let settings = EdgeSettings { backlog_wait: Duration::from_millis(100), ..quick() };
     let edge = platform.edge_on(jammed, settings).await;
     let mut client = ticket.open(&edge).await;

@@ -10,4 +10,5 @@ mod replaced;
 mod slow;
 mod socket;
 mod support;
+mod trouble;
 mod way_back;

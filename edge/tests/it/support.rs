@@ -9,6 +9,7 @@ use maya_protocol::{
     clock::{self, Clock, SystemClock},
     ids::{ConnectionId, Epoch, InterviewId, NodeId, SessionId, TenantId},
     join::{JoinClaims, JoinKey, JoinPage},
+    pulse::Pulse,
     registry::{NodeRecord, Registry},
     rpc::{self, Peers},
     topic::Topic,
@@ -92,6 +93,7 @@ impl Platform {
             join_key: self.key.clone(),
             clock: clock::system(),
             peers: Peers::new("s3cret").unwrap(),
+            pulse: Pulse::new(clock::system()),
             settings,
         })
         .await

@@ -56,7 +56,7 @@ async fn an_owner_that_was_is_not_heard() {
     let new = Speaker { epoch: Epoch(2), ..old.clone() };
     let state = |remaining_seconds| AgentBody::State { phase: Phase::Listening, reason: None, remaining_seconds };
     old.say(state(1)).await;
-    new.say(AgentBody::TakeOver).await;
+    new.say(AgentBody::TakeOver { node: None }).await;
     old.say(state(2)).await;
     new.say(state(3)).await;
     assert_eq!(client.next().await["remainingSeconds"], 1);
@@ -96,7 +96,7 @@ async fn what_is_wholly_written_is_reported_and_not_repeated_by_the_next_owner()
         old.say(body).await;
     }
     assert_eq!(interviewer.next(ticket.session()).await.body, written(0));
-    for body in [AgentBody::TakeOver, part(0, 0), part(0, 1), whole(0, 2), part(1, 0), whole(1, 1)] {
+    for body in [AgentBody::TakeOver { node: None }, part(0, 0), part(0, 1), whole(0, 2), part(1, 0), whole(1, 1)] {
         new.say(body).await;
     }
     for expected in [response(0, 0), response(0, 1), response(1, 0)] {
@@ -119,7 +119,7 @@ async fn a_cut_sentence_is_cleared_and_begins_anew() {
     let new = Speaker { epoch: Epoch(2), ..old.clone() };
     old.say(part(0, 0)).await;
     assert_eq!(next(&mut client).await, response(0, 0));
-    for body in [AgentBody::TakeOver, part(0, 0)] {
+    for body in [AgentBody::TakeOver { node: None }, part(0, 0)] {
         new.say(body).await;
     }
     old.say(part(0, 1)).await;

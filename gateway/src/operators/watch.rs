@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt, stream};
 use maya_protocol::{
     clock::SharedClock,
     ids::NodeId,
-    registry::{NodeRecord, SharedRegistry},
+    registry::{NodeRecord, SharedRegistry, YOUNG},
     rpc::Peers,
     tree::{Known, NodeState, NodeView, TreeChanges},
 };
@@ -177,19 +177,24 @@ async fn poll(inner: Weak<Inner>, every: Duration) {
 }
 
 impl Inner {
-    /// The registry's nodes; while it is away, the last known ones and this process itself.
+    /// The registry's nodes; while it is away the last known ones and this process itself; while it is young, for it may
+    /// have been emptied, those that it lists and the last known ones. Who is gone will not answer.
     async fn records(&self) -> Vec<NodeRecord> {
-        match timeout(self.settings.registry_patience, self.registry.nodes()).await {
-            Ok(Ok(records)) => records,
+        let asked = async { tokio::try_join!(self.registry.nodes(), self.registry.age()) };
+        let (mut records, own) = match timeout(self.settings.registry_patience, asked).await {
+            Ok(Ok((records, age))) if age >= YOUNG => return records,
+            Ok(Ok((records, _))) => (records, None),
             answer => {
                 tracing::warn!(?answer, "the registry is away; showing the last known nodes");
-                let mut records = self.known.lock().records.clone();
-                let own = self.own.iter().filter(|own| records.iter().all(|record| record.id != own.id));
-                let own: Vec<NodeRecord> = own.cloned().collect();
-                records.extend(own);
-                records
+                (Vec::new(), self.own.clone())
+            }
+        };
+        for known in self.known.lock().records.iter().cloned().chain(own) {
+            if records.iter().all(|record| record.id != known.id) {
+                records.push(known);
             }
         }
+        records
     }
 
     /// Looks once at every node; what changed, as the event that tells it.

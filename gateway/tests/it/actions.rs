@@ -237,3 +237,19 @@ async fn the_last_known_nodes_are_shown_and_obey_while_registry_and_bus_are_away
     api.send(Api::request("POST", &end, &[("x-api-key", &operator)], Some(&body))).await.expect(200);
     assert_eq!(node.asked.lock().len(), 1);
 }
+
+#[tokio::test]
+async fn an_emptied_registry_takes_no_node_off_the_board() {
+    let api = Api::start().await;
+    let (_node, record, _stop) = serving().await;
+    api.registry.put_node(&record, TTL).await.unwrap();
+    let operator = api.key(Role::Operator).await;
+    let shown = async || {
+        let request = Api::request("GET", "/api/v1/nodes", &[("x-api-key", &operator)], None);
+        let nodes = api.send(request).await.expect(200).body["nodes"].clone();
+        nodes.as_array().unwrap().iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown().await, ["SERVING"]);
+    api.registry.lose_everything();
+    assert_eq!(shown().await, ["SERVING"], "its next beat is on the way");
+}

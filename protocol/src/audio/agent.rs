@@ -7,7 +7,7 @@ use super::{
 use crate::{
     bus::Record,
     event::{HEADER_KEY_ID, Headers, header},
-    ids::{ConnectionId, Epoch, SessionId, TenantId, TurnId},
+    ids::{ConnectionId, Epoch, NodeId, SessionId, TenantId, TurnId},
     session::Phase,
     topic::{Channel, Topic},
     trace::TraceContext,
@@ -39,8 +39,12 @@ pub struct AgentMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum AgentBody {
-    /// A new owner speaks from here on.
-    TakeOver,
+    /// A new owner speaks from here on; on which node, for the edge to notice when that is lost.
+    #[allow(missing_docs)]
+    TakeOver {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+    },
     /// What Maya does.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]

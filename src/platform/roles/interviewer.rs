@@ -13,7 +13,7 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts},
     placement::{Budget, Placement},
-    pulse::Pulse,
+    quota::Quotas,
     session::asides::Asides,
 };
 use parking_lot::Mutex;
@@ -57,7 +57,6 @@ impl Start {
     async fn try_interview(&self, talking: &Talking) -> anyhow::Result<()> {
         let Shared { store, bus, registry } = self.shared.clone();
         let interview = &self.config.interview;
-        let pulse = Pulse::new(self.clock.clone());
         let parts = Parts {
             node: self.node.clone(),
             store,
@@ -66,7 +65,8 @@ impl Start {
             clock: self.clock.clone(),
             observer: Observer::new(self.node.clone(), self.clock.clone()),
             rng: Arc::new(Mutex::new(StdRng::from_os_rng())),
-            pulse: pulse.clone(),
+            pulse: self.pulse.clone(),
+            quotas: Quotas::new(self.clock.clone()),
             asides: Asides::default(),
             senses: talking.interview.clone(),
             settings: InterviewSettings {
@@ -96,7 +96,6 @@ impl Start {
         self.consume(ApprovedHandler::new(parts.clone()));
         self.consume(CommandHandler::new(parts, placement.clone(), peers));
         let _ = self.running.placement.set(placement);
-        let _ = self.running.pulse.set(pulse);
         self.open(Role::Interviewer, self.needs().router());
         for line in &talking.report {
             tracing::info!("{line}");

@@ -4,6 +4,7 @@ use crate::platform::heartbeat::Serving;
 use maya_protocol::{
     audio::AgentMessage,
     ids::{NodeId, SessionId},
+    operation::Operation,
     release,
     rpc::{ActError, Delivered, PeerHandler, Roles},
     tree::{Known, NodeState, NodeView, TreeChanges},
@@ -42,7 +43,20 @@ impl PeerHandler for Answering {
         self.now().tree(known).await
     }
     async fn act(&self, action: Value) -> Result<Value, ActError> {
-        self.now().act(action).await
+        let roles = self.now();
+        if serde_json::from_value(action.clone()).ok() != Some(Operation::Drain) {
+            return roles.act(action).await;
+        }
+        // each role that can gives its work away; who has none is not asked for more
+        let mut answer = Err(ActError::Unknown);
+        for role in &roles.0 {
+            match role.act(action.clone()).await {
+                Ok(done) => answer = Ok(done),
+                Err(ActError::Unknown) => {}
+                Err(refused) => answer = answer.or(Err(refused)),
+            }
+        }
+        answer
     }
 }
 

@@ -17,6 +17,8 @@ const LONGEST_THOUGHT: Duration = Duration::from_secs(30);
 const LONGEST_OVERRUN: Duration = Duration::from_secs(180);
 /// How long a candidate who is speaking when the time is used may go on.
 const LAST_WORDS: Duration = Duration::from_secs(45);
+/// How long a candidate who was taken over in the middle of an answer may say nothing before it counts as whole.
+const TO_GO_ON: Duration = Duration::from_secs(4);
 /// The opening of a session that has none worded.
 const NO_OPENING: &str = "a session is built with its opening";
 
@@ -133,7 +135,7 @@ impl Machine {
             Doing::Thinking { since, .. } => Some(*since + LONGEST_THOUGHT),
             Doing::Talking(talk) => self.talk_deadline(talk).or(limit.map(|limit| limit + LONGEST_OVERRUN)),
             Doing::Listening { since, speaking: false, .. } => {
-                let silent = *since + self.settings.silence;
+                let silent = *since + self.patience();
                 Some(limit.map_or(silent, |limit| limit.min(silent)))
             }
             Doing::Listening { .. } => limit.map(|limit| limit + LAST_WORDS),
@@ -166,6 +168,8 @@ impl Machine {
         self.counted_to.get_or_insert(now.instant);
         self.phase_told = None;
         self.acknowledge_again(effects);
+        // said once: where a turn of hers is said again, that asks for what was missed
+        let missed = std::mem::take(&mut self.missed);
         if !self.started {
             self.started = true;
             effects.push(Effect::Changed { change: SessionChange::Started, reason: None });
@@ -185,13 +189,15 @@ impl Machine {
         match before {
             Doing::Talking(talk) => self.say_again(talk, now, effects),
             Doing::Thinking { task, .. } => self.think(task, now.instant, effects),
-            Doing::Listening { .. } if std::mem::take(&mut self.missed) => self.ask_again(now, effects),
+            Doing::Listening { .. } if missed => self.ask_again(now, effects),
             Doing::Listening { .. } if self.cut.is_some() => {
                 if let Some(cut) = self.cut.take() {
                     self.say_again(cut, now, effects);
                 }
             }
-            Doing::Listening { .. } | Doing::Waiting if !self.answer.is_empty() => self.respond(now, effects),
+            Doing::Listening { .. } | Doing::Waiting if !self.answer.is_empty() && !self.goes_on => {
+                self.respond(now, effects);
+            }
             Doing::Listening { encouraged, .. } => {
                 self.doing = Doing::Listening { since: now.instant, encouraged, speaking: false };
             }
@@ -257,17 +263,26 @@ impl Machine {
     }
 
     fn uttered(&mut self, utterance: Utterance, now: Now, effects: &mut Vec<Effect>) {
-        self.onset(false);
+        let goes_on = utterance.goes_on;
+        if !goes_on {
+            self.onset(false);
+        }
         let text = utterance.text.trim().to_owned();
         if text.is_empty() || !self.started {
             if let Doing::Listening { since, .. } = &mut self.doing {
                 *since = now.instant;
+                if !goes_on && self.goes_on {
+                    // its last piece was the whole of it
+                    return self.answered(now, effects);
+                }
             }
             self.advance(now, effects);
             return;
         }
         self.interrupted(now, effects);
-        self.onset(false);
+        if !goes_on {
+            self.onset(false);
+        }
         if self.cut.take().is_some() {
             self.acknowledge_again(effects);
         }
@@ -277,6 +292,7 @@ impl Machine {
         let mut context = self.agenda.context();
         context.used_ms = self.used_at(now.instant).as_millis() as u64;
         context.covered = utterance.covered;
+        context.unfinished = goes_on;
         self.unrecorded.push((turn_id, text.clone()));
         effects.push(Effect::Record {
             turn: Turn {
@@ -290,13 +306,20 @@ impl Machine {
             receipt: Receipt::Utterance(turn_id),
         });
         self.answer.push(text);
-        if matches!(self.doing, Doing::Listening { .. }) {
-            self.agenda.count_answered();
-            self.respond(now, effects);
+        self.goes_on = goes_on;
+        if !goes_on && matches!(self.doing, Doing::Listening { .. }) {
+            self.answered(now, effects);
         }
     }
 
+    /// The answer is whole.
+    fn answered(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.agenda.count_answered();
+        self.respond(now, effects);
+    }
+
     pub(super) fn respond(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.goes_on = false;
         let answer = self.answer.join(" ");
         let used = self.used_at(now.instant);
         let task = if asks_to_repeat(&answer) && self.remaining(now.instant) > Duration::from_secs(20) {
@@ -386,7 +409,10 @@ impl Machine {
                 if time_is_used {
                     return self.think(Task::Close { reason: CloseReason::TimeUsed }, now.instant, effects);
                 }
-                if !speaking && now.instant >= since + self.settings.silence {
+                if !speaking && now.instant >= since + self.patience() {
+                    if self.goes_on {
+                        return self.answered(now, effects);
+                    }
                     if let Some(unheard) = self.unheard(now.instant) {
                         self.acknowledge_again(effects);
                         return self.say_again(unheard, now, effects);
@@ -401,6 +427,11 @@ impl Machine {
             Doing::Talking(_) => self.settle(now, effects),
             _ => {}
         }
+    }
+
+    /// How long a candidate may say nothing.
+    fn patience(&self) -> Duration {
+        if self.goes_on { TO_GO_ON.min(self.settings.silence) } else { self.settings.silence }
     }
 
     pub(super) fn end(&mut self, outcome: Outcome, reason: &'static str, effects: &mut Vec<Effect>) {

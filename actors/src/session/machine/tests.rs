@@ -1,6 +1,7 @@
 //! An interview's ways through the machine, and the world around it that plays the voices, the database and the clock.
 
 mod leave;
+mod pieces;
 mod whims;
 mod written;
 
@@ -246,9 +247,13 @@ impl World {
     }
 
     fn utter(&mut self, text: &str) {
-        let utterance =
-            Utterance { text: text.into(), started_at: self.now.utc, ended_at: self.now.utc, covered: None };
-        self.put(Input::Utterance(utterance));
+        self.speak(text, false);
+    }
+
+    /// Words of the candidate's; a piece of them, if they go on.
+    fn speak(&mut self, text: &str, goes_on: bool) {
+        let (started_at, ended_at) = (self.now.utc, self.now.utc);
+        self.put(Input::Utterance(Utterance { text: text.into(), started_at, ended_at, covered: None, goes_on }));
     }
 }
 

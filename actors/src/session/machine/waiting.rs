@@ -85,6 +85,7 @@ impl Machine {
     /// The candidate's words could not be made out: they are asked to say them again, and the floor stays theirs.
     pub(super) fn not_understood(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.speaking = false;
+        self.goes_on = false;
         if let Doing::Listening { since, speaking, .. } = &mut self.doing {
             (*since, *speaking) = (now.instant, false);
             if self.connected {

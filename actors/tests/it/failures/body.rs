@@ -2,9 +2,8 @@
 
 use super::stage::{Cast, Stage, failure};
 use crate::{faulty::FaultyBus, support::PATIENCE};
-use maya_actors::{observe::Observer, placement::Placement, pulse::Pulse};
-use maya_protocol::ids::NodeId;
-use maya_protocol::rpc::Peers;
+use maya_actors::{observe::Observer, placement::Placement};
+use maya_protocol::{ids::NodeId, pulse::Pulse, registry::NodeRecord, rpc::Peers, tree::NodeState};
 use maya_providers::{
     llm::LanguageModel,
     plan_follower::PlanFollower,
@@ -211,4 +210,31 @@ async fn a_node_whose_reader_falls_is_not_whole_and_says_so() {
     let lost = eventually(PATIENCE, || async { stage.parts.pulse.lost() }).await;
     assert_eq!(lost, "the reader of this node fell");
     assert_eq!(failure(&stage.node()), "the reader fell");
+}
+
+#[tokio::test]
+async fn a_node_whose_reader_hangs_gives_up_its_heartbeat() {
+    let mut cast = Cast::new().await;
+    let bus = FaultyBus::over(cast.ground.bus.clone());
+    cast.bus = Some(bus.clone());
+    cast.settings.frozen = FROZEN;
+    let stage = cast.play().await;
+    assert_eq!(stage.parts.pulse.stopped(), None);
+    bus.leaving_hangs();
+    // another node is to read what this one reads
+    let other = NodeRecord {
+        id: NodeId::fresh(),
+        roles: vec!["interviewer".to_owned()],
+        zone: None,
+        version: String::new(),
+        state: NodeState::Serving,
+        rpc: String::new(),
+        load: 0,
+        weight: 8,
+        started_at: stage.parts.clock.utc(),
+    };
+    stage.parts.registry.put_node(&other, Duration::from_secs(60)).await.unwrap();
+    let why = eventually(PATIENCE, || async { stage.parts.pulse.stopped() }).await;
+    assert!(why.starts_with("no progress of the reader"), "{why}");
+    assert_eq!(stage.parts.pulse.lost(), None, "it may come back");
 }

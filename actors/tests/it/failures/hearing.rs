@@ -102,7 +102,7 @@ async fn a_stream_is_renewed_before_its_limit_within_a_turn_and_between_two() {
 #[tokio::test]
 async fn an_answer_that_goes_on_and_on_is_kept_in_pieces() {
     let mut cast = Cast::new().await;
-    cast.settings.longest_turn = Duration::from_secs(1);
+    cast.settings.longest_piece = Duration::from_secs(1);
     let stage = cast.play().await;
     let long = "We had forty services on two machines, and each release took the whole night. So I wrote down what each of \
                 them needed, moved the quiet ones first, and kept the old ones behind a switch. It took a year.";

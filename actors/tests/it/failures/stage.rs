@@ -6,7 +6,7 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts, Senses},
     placement::Placement,
-    pulse::Pulse,
+    quota::Quotas,
     session::asides::Asides,
 };
 use maya_protocol::{
@@ -15,6 +15,7 @@ use maya_protocol::{
     clock::{self, SharedClock},
     ids::{ConnectionId, InterviewId, NodeId, SessionId, TenantId, TurnId},
     interview::Speaker,
+    pulse::Pulse,
     registry::{SharedRegistry, embedded::EmbeddedRegistry},
     rpc::Peers,
     session::Phase,
@@ -129,7 +130,8 @@ impl Cast {
             clock: self.clock.clone(),
             observer: Observer::new(node, self.clock.clone()),
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
-            pulse: Pulse::new(self.clock),
+            pulse: Pulse::new(self.clock.clone()),
+            quotas: Quotas::new(self.clock),
             asides: Asides::default(),
             senses: self.senses,
             settings: self.settings,

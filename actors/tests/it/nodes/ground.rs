@@ -9,7 +9,7 @@ use maya_actors::{
     observe::Observer,
     parts::{InterviewSettings, Parts, Senses},
     placement::{Budget, Placement},
-    pulse::Pulse,
+    quota::Quotas,
     session::asides::Asides,
 };
 use maya_protocol::{
@@ -17,6 +17,7 @@ use maya_protocol::{
     clock,
     ids::{InterviewId, NodeId, SessionId, TenantId},
     interview::Turn,
+    pulse::Pulse,
     registry::{NodeRecord, Registry, embedded::EmbeddedRegistry},
     rpc::{self, Peers},
     tree::NodeState,
@@ -175,6 +176,7 @@ impl Ground {
             observer: Observer::new(record.id.clone(), clock.clone()),
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(1))),
             pulse: Pulse::new(clock.clone()),
+            quotas: Quotas::new(clock.clone()),
             asides: Asides::default(),
             senses: Senses {
                 hears: Arc::new(ModemStt::default()),
@@ -189,6 +191,7 @@ impl Ground {
                 ..InterviewSettings::default()
             },
         };
+        let quotas = parts.quotas.clone();
         self.registry.put_node(&record, RECORD_LIVES).await.unwrap();
         let stop = CancellationToken::new();
         let placement = Placement::start(parts.clone(), Peers::new(SECRET).unwrap(), stop.clone()).await.unwrap();
@@ -207,13 +210,14 @@ impl Ground {
                 tokio::time::sleep(BEAT).await;
             }
         });
-        TestNode { placement, record, stop, serves, beats }
+        TestNode { placement, quotas, record, stop, serves, beats }
     }
 }
 
 /// A node.
 pub struct TestNode {
     pub placement: Placement,
+    pub quotas: Quotas,
     record: NodeRecord,
     stop: CancellationToken,
     serves: JoinHandle<()>,

@@ -8,14 +8,14 @@ enum Whim {
     Arrive(usize),
     Wait(u64),
     Put(Input),
-    Utter,
+    Utter { goes_on: bool },
 }
 
 fn whims() -> impl Strategy<Value = Vec<Whim>> {
     let one = prop_oneof![
         6 => any::<usize>().prop_map(Whim::Arrive),
         3 => (1u64..12_000).prop_map(Whim::Wait),
-        2 => Just(Whim::Utter),
+        3 => prop::bool::weighted(0.3).prop_map(|goes_on| Whim::Utter { goes_on }),
         2 => Just(Whim::Put(Input::Onset)),
         2 => Just(Whim::Put(Input::Offset)),
         1 => Just(Whim::Put(Input::Interruption)),
@@ -40,12 +40,12 @@ proptest! {
                 Whim::Arrive(n) => world.arrive(n),
                 Whim::Wait(ms) => world.wait(ms),
                 Whim::Put(input) => world.put(input),
-                Whim::Utter => {
+                Whim::Utter { goes_on } => {
                     let text = format!("Utterance {}.", uttered.len());
                     if world.machine.started && world.completed.is_none() {
                         uttered.push(text.clone());
                     }
-                    world.utter(&text);
+                    world.speak(&text, goes_on);
                 }
             }
         }

@@ -195,6 +195,8 @@ pub struct Interview {
     pub batch_debounce_ms: u64,
     /// Silence that ends any utterance.
     pub max_silence_ms: u64,
+    /// Longest piece in which speech that goes on is recorded.
+    pub max_piece_ms: u64,
 }
 
 /// `[budget]`: what one interviewer takes; see [`maya_actors::placement::Budget`].

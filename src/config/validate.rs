@@ -15,6 +15,8 @@ pub struct Checked {
 
 /// Shorter keys are guessed.
 const SHORTEST_KEY: usize = 16;
+/// Shorter pieces of an answer are no words.
+const SHORTEST_PIECE_MS: u64 = 1_000;
 
 impl Config {
     /// Checks the settings against one another, for a process that plays these roles.
@@ -244,6 +246,9 @@ impl<'a> Check<'a> {
         ];
         for (key, _) in positive.into_iter().filter(|(_, value)| *value == 0) {
             self.wrong(key, "must be greater than 0");
+        }
+        if config.interview.max_piece_ms < SHORTEST_PIECE_MS {
+            self.wrong("interview.max_piece_ms", "must be at least 1000");
         }
         if config.limits.max_large_frame_bytes < config.limits.max_frame_bytes {
             self.wrong("limits.max_large_frame_bytes", "must not be smaller than max_frame_bytes");

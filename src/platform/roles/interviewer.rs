@@ -73,6 +73,7 @@ impl Start {
                 silence: Duration::from_secs(interview.silence_seconds),
                 grace: Duration::from_secs(interview.grace_seconds),
                 max_silence: Duration::from_millis(interview.max_silence_ms),
+                longest_piece: Duration::from_millis(interview.max_piece_ms),
                 batch_debounce: Duration::from_millis(interview.batch_debounce_ms),
                 budget: budget(&self.config.budget),
                 ..InterviewSettings::default()

@@ -1,7 +1,7 @@
 //! The recogniser fails.
 
 use super::stage::{Cast, Stage, failure};
-use crate::support::PATIENCE;
+use crate::{faulty::FaultyBus, support::PATIENCE};
 use maya_providers::testing::{Fault, Faults, ModemStt};
 use maya_testkit::eventually;
 use std::{sync::Arc, time::Duration};
@@ -99,20 +99,51 @@ async fn a_stream_is_renewed_before_its_limit_within_a_turn_and_between_two() {
     assert_eq!((stage.ear().restarts, failure(&stage.ear())), (0, String::new()), "no stream came to its limit");
 }
 
+/// An answer of several pieces, where none is longer than a second.
+const LONG: &str = "We had forty services on two machines, and each release took the whole night. So I wrote down what each of \
+                    them needed, moved the quiet ones first, and kept the old ones behind a switch. It took a year.";
+
+/// Its words were kept once and in order, and answered once. Where a piece ends, a letter of the scripted voice may be
+/// cut in two.
+async fn kept_in_pieces(stage: &Stage) {
+    stage.hears("Question two?").await;
+    let pieces = stage.finals();
+    assert!(pieces.len() >= 2, "{pieces:?}");
+    let mut rest = LONG;
+    for piece in &pieces {
+        let inner = &piece[2.min(piece.len())..piece.len().saturating_sub(2).max(2.min(piece.len()))];
+        let at = rest.find(inner).unwrap_or_else(|| panic!("{inner:?} is twice, or not in its place: {pieces:?}"));
+        assert!(at <= 8, "{:?} is missing of {pieces:?}", &rest[..at]);
+        rest = &rest[at + inner.len()..];
+    }
+    assert!(rest.len() <= 8, "{rest:?} is missing of {pieces:?}");
+    let said: Vec<String> = pieces.iter().map(|piece| format!("candidate: {piece}")).collect();
+    let kept = stage.kept().await;
+    assert_eq!(kept[1..kept.len() - 1], said, "no reply comes between");
+    assert!(kept.last().is_some_and(|reply| reply.starts_with("maya: ")), "{kept:?}");
+}
+
 #[tokio::test]
-async fn an_answer_that_goes_on_and_on_is_kept_in_pieces() {
+async fn an_answer_that_goes_on_and_on_is_kept_in_pieces_and_answered_once() {
     let mut cast = Cast::new().await;
     cast.settings.longest_piece = Duration::from_secs(1);
     let stage = cast.play().await;
-    let long = "We had forty services on two machines, and each release took the whole night. So I wrote down what each of \
-                them needed, moved the quiet ones first, and kept the old ones behind a switch. It took a year.";
-    stage.say_slowly(long).await;
-    let all = eventually(PATIENCE, || async {
-        let pieces = stage.finals();
-        // where a piece ends, a letter of the scripted voice may be cut in two
-        let said: usize = pieces.iter().map(String::len).sum();
-        (said + 8 * pieces.len() >= long.len()).then_some(pieces)
-    });
-    let pieces = all.await;
-    assert!(pieces.len() >= 2, "{pieces:?}");
+    stage.say_slowly(LONG).await;
+    kept_in_pieces(&stage).await;
+}
+
+#[tokio::test]
+async fn a_session_that_falls_in_a_long_answer_goes_on_after_the_last_piece() {
+    let mut cast = Cast::new().await;
+    cast.settings.longest_piece = Duration::from_secs(1);
+    let bus = FaultyBus::over(cast.ground.bus.clone());
+    cast.bus = Some(bus.clone());
+    let stage = cast.play().await;
+    let falls = async {
+        eventually(PATIENCE, || async { (!stage.finals().is_empty()).then_some(()) }).await;
+        bus.panics_once();
+    };
+    tokio::join!(stage.say_slowly(LONG), falls);
+    kept_in_pieces(&stage).await;
+    assert_eq!(stage.shown().restarts, 1);
 }

@@ -22,6 +22,8 @@ const GATEWAYS: usize = 2;
 const AGENTS: usize = 2;
 /// Attempts to start a process again, as an orchestrator makes them, while what it needs is away.
 const ATTEMPTS: usize = 10;
+/// A line takes longer.
+const SHORT_PIECES_MS: u64 = 2_000;
 
 /// A place in the fleet, and the process that fills it now.
 pub struct Member {
@@ -71,7 +73,10 @@ impl Fleet {
         let mut members = Vec::new();
         let mut add = |kind, recipe, port| members.push(Member { kind, port, recipe, process: Mutex::new(None) });
         for at in 0..INTERVIEWERS {
-            add(Kind::Interviewer, recipe(format!("interviewer-{at}"), "interviewer", &later(&[])), None);
+            // one of them records most lines in pieces, as others do long answers
+            let pieces = [("MAYA_INTERVIEW__MAX_PIECE_MS", SHORT_PIECES_MS.to_string())];
+            let more = later(if at == 0 { &pieces[..] } else { &[] });
+            add(Kind::Interviewer, recipe(format!("interviewer-{at}"), "interviewer", &more), None);
         }
         for (at, (listen, _)) in parts.edges.iter().enumerate() {
             let more = later(&[("MAYA_EDGE__LISTEN", format!("127.0.0.1:{listen}"))]);

@@ -96,6 +96,23 @@ fn what_the_log_lost_is_asked_for_again() {
     assert_eq!(next.machine.agenda.context().question, Some(1), "the question was answered");
 }
 
+#[test]
+fn what_she_says_again_asks_for_what_was_missed_and_nothing_is_said_of_it_later() {
+    let mut world = World::new(3);
+    world.put(Input::Joined);
+    while world.said.is_empty() {
+        world.arrive(0);
+    }
+    let turns = std::mem::take(&mut world.recorded);
+    let mut next = World::rebuilt(Recorded { turns: &turns, said: None, missed: true }, world.now);
+    for _ in 0..2 {
+        next.put(Input::Joined);
+        next.until(Phase::Listening);
+        next.put(Input::Left);
+    }
+    assert_eq!(next.said, ["Hello.", "Question 0?"]);
+}
+
 proptest! {
     #[test]
     fn at_any_moment_nothing_is_said_twice_and_no_word_is_lost(

@@ -18,6 +18,7 @@ use crate::{
     },
 };
 use batch::Batch;
+use chrono::{DateTime, Utc};
 use hearing::Open;
 use maya_protocol::audio::{CandidateBody, CandidateMessage};
 use maya_providers::{
@@ -27,8 +28,14 @@ use maya_providers::{
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use recogniser::Recogniser;
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 use tokio::sync::OwnedSemaphorePermit;
+
+/// How long audio may be on its way. An edge says when its client stops sending; one that is lost says nothing.
+const LONGEST_WAY: Duration = Duration::from_secs(20);
 
 /// The actor.
 pub struct SpeechToText;
@@ -92,12 +99,13 @@ pub struct SpeechToTextState {
     closing: VecDeque<hearing::Closing>,
     recogniser: Recogniser,
     turn: u64,
-    last_audio: Instant,
+    /// When the last audio was heard here, and when its edge had read it.
+    last_audio: (Instant, DateTime<Utc>),
     last_offset: u64,
     last_covered: Option<(u64, u64)>,
     silence_told: Instant,
     batch: Batch,
-    batch_spoken: std::time::Duration,
+    batch_spoken: Duration,
     /// A turn that sounded unfinished, in case it goes on.
     held: Option<hearing::Held>,
 }
@@ -114,7 +122,7 @@ impl Actor for SpeechToText {
     ) -> Result<Self::State, ActorProcessingErr> {
         let now = args.parts.clock.now();
         args.probe.phase("listening");
-        myself.send_interval(std::time::Duration::from_millis(250), || SpeechToTextMessage::Tick);
+        myself.send_interval(Duration::from_millis(250), || SpeechToTextMessage::Tick);
         Ok(SpeechToTextState {
             decoder: Decoder::default(),
             detector: args.parts.senses.notices.start(),
@@ -125,12 +133,12 @@ impl Actor for SpeechToText {
             closing: VecDeque::new(),
             recogniser: Recogniser::new(now),
             turn: 0,
-            last_audio: now,
+            last_audio: (now, DateTime::UNIX_EPOCH),
             last_offset: 0,
             last_covered: None,
             silence_told: now,
             batch: Batch::default(),
-            batch_spoken: std::time::Duration::ZERO,
+            batch_spoken: Duration::ZERO,
             held: None,
             args,
         })
@@ -149,7 +157,7 @@ impl Actor for SpeechToText {
                 let captured_at = message.captured_at;
                 state.last_offset = offset;
                 state.last_covered = Some((message.stream, message.sequence));
-                state.hear(&myself, message.body).await;
+                state.hear(&myself, message.body, captured_at).await;
                 state.args.probe.audio_heard(captured_at);
                 drop(permit);
             }
@@ -198,7 +206,7 @@ impl SpeechToTextState {
         (self.args.events)(event);
     }
 
-    async fn hear(&mut self, myself: &ActorRef<SpeechToTextMessage>, body: CandidateBody) {
+    async fn hear(&mut self, myself: &ActorRef<SpeechToTextMessage>, body: CandidateBody, captured_at: DateTime<Utc>) {
         match body {
             CandidateBody::AudioStart { .. } => {
                 self.decoder = Decoder::default();
@@ -206,11 +214,17 @@ impl SpeechToTextState {
                 self.batch.stream_began();
             }
             CandidateBody::Audio { codec, sample_rate, data } => {
-                self.last_audio = self.args.parts.clock.now();
+                self.last_audio = (self.args.parts.clock.now(), captured_at);
                 match self.decoder.decode(codec, sample_rate, &data) {
                     Ok(pcm) => self.listen(myself, &pcm).await,
                     Err(BadAudio) => self.tell(EarEvent::BadAudio),
                 }
+            }
+            CandidateBody::Quiet => {
+                self.flush(myself).await;
+                let quiet = (captured_at - self.last_audio.1).to_std().unwrap_or_default();
+                let action = self.endpointing.idle(quiet);
+                self.act(myself, action).await;
             }
             CandidateBody::AudioEnd => {
                 self.flush(myself).await;
@@ -234,9 +248,10 @@ impl SpeechToTextState {
 
     async fn tick(&mut self, myself: &ActorRef<SpeechToTextMessage>) {
         let now = self.args.parts.clock.now();
-        let idle = now.saturating_duration_since(self.last_audio);
-        let action = self.endpointing.idle(idle);
-        self.act(myself, action).await;
+        if now.saturating_duration_since(self.last_audio.0) >= LONGEST_WAY {
+            let action = self.endpointing.end();
+            self.act(myself, action).await;
+        }
         self.check_closing(myself, now).await;
         self.renew_stream(myself, now).await;
         self.miss_stream(myself).await;

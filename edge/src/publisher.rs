@@ -15,10 +15,13 @@ use maya_protocol::{
 };
 use parking_lot::Mutex;
 use std::{
+    ops::Range,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+/// A client that has sent nothing of a stream for so long has stopped; after a while it was said often enough.
+const QUIET: Range<Duration> = Duration::from_secs(1)..Duration::from_secs(30);
 /// Most bytes of video in a message; leaves room for the envelope under the bus's limit.
 const MAX_VIDEO_PIECE: usize = 240 * 1024;
 
@@ -44,6 +47,8 @@ pub(crate) struct Publisher {
     sequence: AtomicU64,
     video_sequence: AtomicU64,
     in_flight: AtomicUsize,
+    /// When the last piece of an open stream came.
+    last_audio: Mutex<Option<Instant>>,
     /// Since when a message waits for the bus.
     waits_since: Mutex<Option<Instant>>,
 }
@@ -71,12 +76,18 @@ impl Publisher {
             sequence: AtomicU64::new(0),
             video_sequence: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            last_audio: Mutex::default(),
             waits_since: Mutex::default(),
         }
     }
 
     /// Publishes what the connection says. A dropped message leaves a gap in the numbers, which is what it is.
     pub(crate) async fn publish(&self, body: CandidateBody) -> Result<(), Behind> {
+        match body {
+            CandidateBody::Audio { .. } => *self.last_audio.lock() = Some(self.clock.now()),
+            CandidateBody::AudioStart { .. } | CandidateBody::AudioEnd => *self.last_audio.lock() = None,
+            _ => {}
+        }
         self.hand_over(self.record(body)).await
     }
 
@@ -84,6 +95,16 @@ impl Publisher {
     pub(crate) fn tell(&self, body: CandidateBody) {
         if let Err(error) = self.bus.send(self.record(body)) {
             dropped(&error);
+        }
+    }
+
+    /// Tells where the client has stopped sending in the middle of a stream.
+    pub(crate) fn tell_quiet(&self) {
+        let last = *self.last_audio.lock();
+        let quiet = last.map(|last| self.clock.now().saturating_duration_since(last)).unwrap_or_default();
+        // a message that waits for the bus has its place behind the others
+        if QUIET.contains(&quiet) && self.waits().is_zero() {
+            self.tell(CandidateBody::Quiet);
         }
     }
 

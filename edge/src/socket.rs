@@ -173,6 +173,7 @@ async fn watch(
             }
             _ = look.tick() => {
                 connection.look_for_trouble(shared);
+                publisher.tell_quiet();
                 let reason = if heard.silent_for() > settings.silence_limit {
                     "silent"
                 } else if connection.outbox.full_for() > settings.stall_limit {

@@ -14,12 +14,7 @@ use maya_protocol::{
     tree::NodeState,
 };
 use parking_lot::RwLock;
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 const BEAT: Duration = Duration::from_millis(500);
@@ -118,13 +113,7 @@ impl Heartbeat {
     }
 
     /// Beats until stopped, as long as `pulse` does; cancels `hung` when it never will again.
-    pub async fn run(
-        self,
-        reports: Reports,
-        pulse: Pulse,
-        hung: CancellationToken,
-        stop: CancellationToken,
-    ) {
+    pub async fn run(self, reports: Reports, pulse: Pulse, hung: CancellationToken, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -26,9 +26,9 @@ use maya_gateway::{AppState, GatewaySettings, auth::JwtSettings, sealed::Sealing
 use maya_protocol::{
     bus::assignment::FULL_WEIGHT,
     clock::SharedClock,
-    pulse::Pulse,
     ids::NodeId,
     join::JoinKey,
+    pulse::Pulse,
     registry::NodeRecord,
     rpc::{PeerHandler, Peers},
 };

@@ -188,6 +188,7 @@ impl SessionState {
             CandidateBody::AudioStart { .. }
             | CandidateBody::Audio { .. }
             | CandidateBody::AudioEnd
+            | CandidateBody::Quiet
             | CandidateBody::Batch { .. }
                 if heard =>
             {

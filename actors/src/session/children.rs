@@ -306,6 +306,7 @@ fn is_sound(body: &CandidateBody) -> bool {
         CandidateBody::AudioStart { .. }
             | CandidateBody::Audio { .. }
             | CandidateBody::AudioEnd
+            | CandidateBody::Quiet
             | CandidateBody::Batch { .. }
     )
 }

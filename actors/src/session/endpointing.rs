@@ -25,9 +25,6 @@ const FIRST_WORDS: Duration = Duration::from_millis(288);
 /// A sound over Maya that lasts this long is no cough and no hum: a word that is no acknowledgement takes the floor.
 /// Measured: coughs are no voice, hums end within 320 ms, what the recogniser mishears of acknowledgements within 352.
 const LONG_ENOUGH: Duration = Duration::from_millis(384);
-/// Words of a sound that is over are believed if it lasted this long: late audio comes in bursts, in which a whole answer
-/// is over before its words were looked at.
-const LONG_ANSWER: Duration = Duration::from_millis(640);
 /// Further looks at its words.
 const NEXT_WORDS: Duration = Duration::from_millis(64);
 /// A sound over Maya's voice that stopped for this long was no turn.
@@ -90,8 +87,8 @@ pub struct Endpointing {
     silent: Duration,
     next_look: Duration,
     next_words: Duration,
-    /// Words are being looked at: the next look waits for them, so that a slow recogniser is not given more to do.
-    looking: bool,
+    /// Looks at its words that are under way: the next waits for them, so that a slow recogniser is not given more to do.
+    looks: u32,
     said: Said,
 }
 
@@ -110,7 +107,7 @@ impl Endpointing {
             silent: Duration::ZERO,
             next_look: FIRST_LOOK,
             next_words: FIRST_WORDS,
-            looking: false,
+            looks: 0,
             said: Said::Nothing,
         }
     }
@@ -162,7 +159,7 @@ impl Endpointing {
             self.silent = Duration::ZERO;
             self.next_look = FIRST_LOOK;
             self.next_words = FIRST_WORDS;
-            self.looking = false;
+            self.looks = 0;
             self.said = Said::Nothing;
             return Some(Action::Onset);
         }
@@ -178,9 +175,9 @@ impl Endpointing {
             if self.voiced >= INSISTS || self.is_told() {
                 return self.interrupt();
             }
-            if self.voiced >= self.next_words && !self.looking {
+            if self.voiced >= self.next_words && self.looks == 0 {
                 self.next_words = self.voiced + NEXT_WORDS;
-                self.looking = true;
+                self.looks += 1;
                 return Some(Action::CheckWords(Sound::GoesOn));
             }
         }
@@ -192,6 +189,7 @@ impl Endpointing {
             if self.silent >= PASSED {
                 // the last look decides: an interruption, or nothing
                 self.open = false;
+                self.looks += 1;
                 return Some(Action::CheckWords(Sound::Over));
             }
             return None;
@@ -215,20 +213,27 @@ impl Endpointing {
         (probability >= enough).then(|| self.finish(false)).flatten()
     }
 
-    /// The answer to [`Action::CheckWords`]. It is judged by how long the sound is now, not when it was asked.
+    /// The answer to [`Action::CheckWords`]. It is judged by how long the sound is now, not when it was asked: late audio
+    /// comes in bursts, in which a whole answer is over before its words were looked at.
     pub fn words(&mut self, said: Said, sound: Sound) -> Option<Action> {
-        self.looking = false;
+        if self.looks == 0 {
+            // the sound was dropped, or has had its end, before its words were known
+            return None;
+        }
+        self.looks -= 1;
         if self.interrupted {
             return None;
         }
-        // what is made of a sound that was over so soon is believed only if it is said to stop her
-        let over_soon = sound == Sound::Over && self.lasted < LONG_ANSWER;
-        self.said = if over_soon && said == Said::Something { Said::Nothing } else { said };
+        self.said = said;
         if self.is_told() {
             self.open = true;
             return self.interrupt();
         }
-        (sound == Sound::Over).then_some(Action::Drop)
+        if sound == Sound::GoesOn {
+            return None;
+        }
+        self.looks = 0;
+        Some(Action::Drop)
     }
 
     /// Whether its words, as far as they are known, make the sound an interruption.
@@ -240,7 +245,7 @@ impl Endpointing {
         }
     }
 
-    /// No frame has come for that long (by the clock): the client stopped sending.
+    /// The client has sent no frame for that long.
     pub fn idle(&mut self, for_how_long: Duration) -> Option<Action> {
         (self.open && for_how_long >= self.max_silence).then(|| self.finish(true)).flatten()
     }
@@ -260,6 +265,7 @@ impl Endpointing {
         self.interrupted = false;
         self.in_speech = false;
         self.run = 0;
+        self.looks = 0;
         Some(Action::Finish { forced })
     }
 }
@@ -353,6 +359,31 @@ mod tests {
         assert_eq!(run(&mut ear, 0.1, 480), [Action::CheckWords(Sound::Over)], "before the first look was answered");
         assert_eq!(ear.words(Said::Something, Sound::Over), Some(Action::Interruption));
         assert!(ear.is_open());
+    }
+
+    #[test]
+    fn the_rest_of_an_answer_that_came_in_a_burst_over_maya_is_no_hum() {
+        let mut ear = Endpointing::new(Duration::from_secs(3));
+        ear.maya_talks(true);
+        assert_eq!(run(&mut ear, 0.9, 544), [Action::Onset, LOOK]);
+        assert_eq!(run(&mut ear, 0.1, 480), [Action::CheckWords(Sound::Over)]);
+        assert_eq!(ear.words(Said::Something, Sound::Over), Some(Action::Interruption), "whichever answer comes first");
+        assert_eq!(ear.words(Said::Something, Sound::GoesOn), None);
+    }
+
+    #[test]
+    fn words_that_come_after_their_sound_was_dropped_or_ended_begin_no_turn() {
+        let mut ear = Endpointing::new(Duration::from_secs(3));
+        ear.maya_talks(true);
+        assert_eq!(run(&mut ear, 0.9, 544), [Action::Onset, LOOK]);
+        assert_eq!(run(&mut ear, 0.1, 480), [Action::CheckWords(Sound::Over)]);
+        assert_eq!(ear.words(Said::Nothing, Sound::Over), Some(Action::Drop));
+        assert_eq!(ear.words(Said::Something, Sound::GoesOn), None);
+        assert!(!ear.is_open(), "there is no sound to such a turn");
+        assert_eq!(run(&mut ear, 0.9, 320), [Action::Onset, LOOK]);
+        assert_eq!(ear.end(), Some(Action::Finish { forced: true }));
+        assert_eq!(ear.words(Said::Stop, Sound::GoesOn), None);
+        assert!(!ear.is_open());
     }
 
     #[test]

@@ -190,7 +190,9 @@ impl SpeechToTextState {
         if closing.how == Closed::Dropped {
             // the sound was nothing, but words before it still wait for a better ending
             let earlier = closing.open.earlier.clone();
-            self.held = (!earlier.is_empty()).then(|| Held::new(closing, earlier));
+            if !earlier.is_empty() {
+                self.held = Some(Held::new(closing, earlier));
+            }
             return;
         }
         let text = joined(&closing.open.earlier, &text);

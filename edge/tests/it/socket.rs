@@ -93,6 +93,28 @@ async fn recorded_chunks_come_out_as_their_opus_packets() {
 }
 
 #[tokio::test]
+async fn a_client_that_stops_sending_in_a_stream_is_told_of() {
+    let platform = Platform::new().await;
+    let edge = platform.edge(quick()).await;
+    let mut interviewer = platform.interviewer().await;
+    let ticket = platform.session();
+    let mut client = ticket.open(&edge).await;
+    interviewer.joined(&ticket).await;
+    let start = json!({"type": "AUDIO", "streaming": "start", "encoding": "LINEAR16", "sampleRate": 16_000});
+    client.send(start).await;
+    client.send(json!({"type": "AUDIO", "streaming": "chunk", "data": wire::encode(&[0; 3_200])})).await;
+    assert!(matches!(interviewer.next(ticket.session()).await.body, CandidateBody::AudioStart { .. }));
+    let last = interviewer.next(ticket.session()).await;
+    assert!(matches!(last.body, CandidateBody::Audio { .. }));
+    for seconds in [1, 2] {
+        let told = interviewer.next(ticket.session()).await;
+        assert_eq!(told.body, CandidateBody::Quiet);
+        let quiet = (told.captured_at - last.captured_at).to_std().unwrap();
+        assert!(quiet >= Duration::from_secs(seconds), "{quiet:?}");
+    }
+}
+
+#[tokio::test]
 async fn video_goes_to_the_recorder_in_pieces_and_only_with_consent() {
     let platform = Platform::new().await;
     let edge = platform.edge(quick()).await;

@@ -124,8 +124,10 @@ async fn an_operator_drains_an_edge_where_its_candidates_can_go_elsewhere() {
     let other = platform.edge(quick()).await;
     knows_of_each_other(&[&edge, &other]).await;
     let (speaking, silent) = (platform.session(), platform.session());
-    let (mut heard, mut waiting) = (speaking.open(&edge).await, silent.open(&edge).await);
-    let (speaks, thinks) = (interviewer.joined(&speaking).await, interviewer.joined(&silent).await);
+    let mut heard = speaking.open(&edge).await;
+    let speaks = interviewer.joined(&speaking).await;
+    let mut waiting = silent.open(&edge).await;
+    let thinks = interviewer.joined(&silent).await;
     speaks.say(says(Phase::Speaking)).await;
     thinks.say(says(Phase::Thinking)).await;
     assert_eq!(state(&mut heard).await, is("SPEAKING", None));

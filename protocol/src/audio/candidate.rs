@@ -77,6 +77,9 @@ pub enum CandidateBody {
     },
     /// The stream ends: finalise now.
     AudioEnd,
+    /// The stream goes on and nothing has come of it since its last piece, for a second or more. Without this an ear could not
+    /// tell a client that stopped sending from a way that is slow.
+    Quiet,
     /// A whole piece of speech outside a stream, or a part of one (PCM); joined by a debounce.
     #[serde(rename_all = "camelCase")]
     #[allow(missing_docs)]

@@ -1,8 +1,9 @@
 //! The recogniser fails.
 
-use super::stage::{Cast, Stage, failure};
+use super::stage::{Cast, Stage, failure, sound};
 use crate::{faulty::FaultyBus, support::PATIENCE};
-use maya_providers::testing::{Fault, Faults, ModemStt};
+use maya_protocol::audio::CandidateBody;
+use maya_providers::testing::{Fault, Faults, ModemStt, modem};
 use maya_testkit::eventually;
 use std::{sync::Arc, time::Duration};
 
@@ -146,4 +147,36 @@ async fn a_session_that_falls_in_a_long_answer_goes_on_after_the_last_piece() {
     tokio::join!(stage.say_slowly(LONG), falls);
     kept_in_pieces(&stage).await;
     assert_eq!(stage.shown().restarts, 1);
+}
+
+/// Time that passes with the conversation.
+async fn pass(time: Duration) {
+    let mut pace = tokio::time::interval(time);
+    pace.tick().await;
+    pace.tick().await;
+}
+
+#[tokio::test]
+async fn a_way_that_is_slow_ends_no_answer_and_a_client_that_stopped_sending_does() {
+    const PAUSE: Duration = Duration::from_millis(300);
+    let mut cast = Cast::new().await;
+    cast.settings.max_silence = PAUSE;
+    let stage = cast.play().await;
+    let pcm = sound(ANSWER);
+    let voiced = modem::encode(ANSWER, 16_000, modem::MS_PER_CHARACTER).len();
+    let (first, rest) = pcm.split_at(voiced / 2);
+    stage.sound(first).await;
+    // a partition that changes its leader is silent for longer than anybody's pause
+    pass(PAUSE * 4).await;
+    assert_eq!(stage.finals(), Vec::<String>::new(), "nobody said that it is over");
+    stage.sound(rest).await;
+    stage.replied(ANSWER).await;
+    assert_eq!(stage.finals(), [ANSWER]);
+
+    stage.forget();
+    let words = "It took a year";
+    stage.sound(&modem::encode(words, 16_000, modem::MS_PER_CHARACTER)).await;
+    pass(PAUSE).await;
+    stage.send(CandidateBody::Quiet).await;
+    stage.replied(words).await;
 }

@@ -18,7 +18,7 @@ pub use fleet::beside_us;
 use crate::{
     check,
     evidence::Evidence,
-    report::{Fault, Report},
+    report::{Bother, Fault, Report},
 };
 use anyhow::Context as _;
 use fleet::Fleet;
@@ -72,6 +72,7 @@ struct Shared {
     interviews: Mutex<Vec<String>>,
     seats: Vec<Arc<Mutex<Seat>>>,
     faults: Mutex<Vec<Fault>>,
+    bothers: Mutex<Vec<Bother>>,
     complaints: Mutex<Vec<String>>,
     /// No new interview begins.
     over: CancellationToken,
@@ -120,6 +121,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
         interviews: Mutex::default(),
         seats: (0..settings.seats).map(|_| Arc::default()).collect(),
         faults: Mutex::default(),
+        bothers: Mutex::default(),
         complaints: Mutex::default(),
         over: CancellationToken::new(),
         healing: TaskTracker::new(),
@@ -147,6 +149,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     let evidence = collect::collect(&shared).await?;
     write(&settings.folder.join("evidence.json"), &evidence)?;
     write(&settings.folder.join("faults.json"), &*shared.faults.lock())?;
+    write(&settings.folder.join("bothers.json"), &*shared.bothers.lock())?;
     let mut complaints = shared.fleet.deaths();
     complaints.extend(shared.complaints.lock().iter().cloned());
     write(&settings.folder.join("complaints.json"), &complaints)?;
@@ -157,8 +160,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
 pub fn judge(folder: &Path) -> anyhow::Result<Report> {
     let evidence: Evidence = read(&folder.join("evidence.json"))?;
     let faults: Vec<Fault> = read(&folder.join("faults.json"))?;
+    let bothers: Vec<Bother> = read(&folder.join("bothers.json"))?;
     let complaints: Vec<String> = read(&folder.join("complaints.json"))?;
-    Ok(Report::new(&evidence, &faults, check::check(&evidence), complaints))
+    Ok(Report::new(&evidence, &faults, &bothers, check::check(&evidence), complaints))
 }
 
 /// A tenant: its key and the secret of its webhooks.

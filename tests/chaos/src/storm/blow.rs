@@ -4,7 +4,7 @@ use super::{
     Shared,
     schedule::{Blow, Kind, Nuisance, Way},
 };
-use crate::report::Fault;
+use crate::report::{Bother, Fault};
 use std::{sync::Arc, time::Duration};
 
 /// A moment that does not come by then is not waited for.
@@ -39,7 +39,8 @@ pub(super) async fn strike(shared: &Arc<Shared>, blow: &Blow) {
     let seen_ms = shared.now();
     let name = phase.map_or_else(|| "nothing".to_owned(), |phase| phase.to_string());
     eprintln!("{:7.1} s  kill {victim} in {name}, for {ms} ms", seen_ms as f64 / 1000.0);
-    shared.faults.lock().push(Fault { seen_ms, kind: blow.kind, victim, phase, wanted: blow.phase, hit });
+    let fault = Fault { seen_ms, kind: blow.kind, victim, phase, wanted: blow.phase, hit, down_ms: ms };
+    shared.faults.lock().push(fault);
     if let Some((after, what)) = blow.besides {
         let (shared, pick) = (shared.clone(), blow.pick);
         let healing = shared.healing.clone();
@@ -167,7 +168,9 @@ async fn redis(shared: &Arc<Shared>, down: Duration) -> String {
 }
 
 async fn bother(shared: &Shared, what: Nuisance, seat: usize, pick: usize) {
-    eprintln!("{:7.1} s  besides: {what:?}", shared.now() as f64 / 1000.0);
+    let seen_ms = shared.now();
+    eprintln!("{:7.1} s  besides: {what:?}", seen_ms as f64 / 1000.0);
+    shared.bothers.lock().push(Bother { seen_ms, ms: what.ms() });
     match what {
         Nuisance::Flush => shared.parts.redis.lock().await.flush().await,
         Nuisance::Freeze { kind, ms } => {

@@ -124,6 +124,16 @@ pub enum Nuisance {
     },
 }
 
+impl Nuisance {
+    /// How long it lasts.
+    pub fn ms(self) -> u64 {
+        match self {
+            Self::Freeze { ms, .. } | Self::Cut { ms, .. } => ms,
+            Self::Flush => 0,
+        }
+    }
+}
+
 /// One step of the storm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

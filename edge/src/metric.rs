@@ -20,6 +20,8 @@ pub const BACKLOG: &str = "maya_edge_backlog_total";
 pub const DROPPED: &str = "maya_edge_dropped_total";
 /// Messages handed to another edge.
 pub const FORWARDED: &str = "maya_edge_forwarded_total";
+/// Candidates who were told that Maya is kept away, by `reason`.
+pub const SUSPENDED: &str = "maya_edge_suspended_total";
 /// From the bus (or a peer) to the socket.
 pub const BUS_TO_SOCKET: &str = "maya_edge_bus_to_socket_seconds";
 /// A barge-in: from the session's decision to the socket. Of two machines the difference of their clocks is in it.
@@ -36,6 +38,7 @@ pub(crate) fn describe() {
     describe_counter!(BACKLOG, Unit::Count, "Pieces dropped because the bus was behind.");
     describe_counter!(DROPPED, Unit::Count, "Messages to a candidate dropped, by reason.");
     describe_counter!(FORWARDED, Unit::Count, "Messages handed to another edge.");
+    describe_counter!(SUSPENDED, Unit::Count, "Candidates told that Maya is kept away, by reason.");
     describe_histogram!(BUS_TO_SOCKET, Unit::Seconds, "From the bus, or a peer, to the socket.");
     describe_histogram!(
         BARGE_IN,

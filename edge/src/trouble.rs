@@ -1,7 +1,7 @@
 //! What keeps Maya from a candidate, as far as their edge can see. Whoever could tell them is what is lost, so the edge
 //! does: `SUSPENDED` with the reason, and afterwards what Maya does, as she said it last.
 
-use crate::Shared;
+use crate::{Shared, metric};
 use maya_protocol::{
     ids::{NodeId, SessionId},
     session::Phase,
@@ -66,7 +66,10 @@ impl Told {
         }
         self.trouble = trouble;
         let (state, reason) = match trouble {
-            Some(trouble) => (Phase::Suspended, Some(trouble.reason().to_owned())),
+            Some(trouble) => {
+                metrics::counter!(metric::SUSPENDED, "reason" => trouble.reason()).increment(1);
+                (Phase::Suspended, Some(trouble.reason().to_owned()))
+            }
             None => (phase, reason),
         };
         Some(Down::State { session_id, state, reason, remaining_seconds })

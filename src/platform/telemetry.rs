@@ -57,6 +57,10 @@ fn describe() {
         "maya_sessions_lagging_total",
         "Times a session was over its audio bound and read the log by itself"
     );
+    metrics::describe_counter!(
+        "maya_provider_quota_refusals_total",
+        "Refusals of a provider because a quota is used up"
+    );
     metrics::describe_counter!("maya_stt_stream_failures_total", "Recogniser streams that died and were replaced");
     metrics::describe_counter!("maya_llm_failures_total", "Replies that an engine did not word");
     metrics::describe_counter!("maya_local_llm_tokens_total", "Tokens that this machine's model read and wrote");

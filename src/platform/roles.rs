@@ -263,7 +263,7 @@ impl Start {
     }
 }
 
-/// What a mail may take; well under the inbox's lease, after which another process would send it too.
+/// What a mail may take; well under the inbox's patience, after which it would be sent again.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn smtp(url: &str) -> anyhow::Result<SmtpSettings> {

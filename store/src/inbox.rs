@@ -23,8 +23,12 @@ pub trait Handler: Send + Sync + 'static {
     fn parallel(&self) -> usize {
         8
     }
-    /// After how long an event that is still being worked on counts as dropped by a process that died.
+    /// After how long an event counts as dropped by a process that died: one that lives renews its lease meanwhile.
     fn lease(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+    /// How long the work on one event may take; after that it hangs, its lease is left to run out, and it is tried again.
+    fn patience(&self) -> Duration {
         Duration::from_secs(60)
     }
     /// Applies one event. Slow work comes first and without a transaction; then one transaction writes the result and

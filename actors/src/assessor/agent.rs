@@ -40,7 +40,7 @@ impl Handler for AssessorAgent {
     fn parallel(&self) -> usize {
         4
     }
-    fn lease(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_secs(240)
     }
     async fn handle(&self, event: &Event, done: Done) -> Result<(), HandleError> {

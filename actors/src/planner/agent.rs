@@ -80,7 +80,7 @@ impl Handler for PlannerAgent {
     fn parallel(&self) -> usize {
         4
     }
-    fn lease(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_secs(180)
     }
     async fn handle(&self, event: &Event, done: Done) -> Result<(), HandleError> {

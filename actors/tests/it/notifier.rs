@@ -161,7 +161,7 @@ async fn a_mail_server_in_trouble_is_tried_again() {
 #[tokio::test]
 async fn a_mail_server_that_says_nothing_is_given_up_and_tried_again() {
     let post = Post::within(Duration::from_millis(500)).await;
-    // an attempt without an end is followed by another when its lease is over: each is a minute, which is too late here
+    // an attempt without an end is followed by another when patience with it is over: each is a minute, which is too late here
     let (event, attempts, error) = post.told(&[Manner::Silent, Manner::Silent]).await;
     assert!(attempts >= 3 && error.is_none(), "{attempts} attempts, {error:?}");
     is_whole(post.server.mails().last().expect("a mail"), &event);

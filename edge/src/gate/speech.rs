@@ -66,9 +66,7 @@ impl Speech {
             self.cleared = None;
         }
         if part.ends_turn {
-            self.enter(turn);
-            let again = std::mem::replace(&mut self.ended, true);
-            return if again { Verdict::Drop("written") } else { Verdict::Pass };
+            return self.end(turn, sentence, part.number);
         }
         if self.turn == Some(turn)
             && let Some(whole) = self.whole.get(&sentence)
@@ -78,8 +76,23 @@ impl Speech {
             return if tell { Verdict::Tell(turn, sentence) } else { Verdict::Drop("written") };
         }
         self.enter(turn);
+        if part.number > 0 {
+            return self.go_on(turn, sentence, part.number);
+        }
         self.last = Some((turn, sentence));
-        if part.number == 0 { self.begin(turn, sentence, part.epoch) } else { self.go_on(turn, sentence, part) }
+        self.begin(turn, sentence, part.epoch)
+    }
+
+    /// The turn's final frame: none for a turn whose last sentence is not here, which will be said again.
+    fn end(&mut self, turn: TurnId, sentence: u32, number: u32) -> Verdict {
+        self.enter(turn);
+        let all = Cut { turn, sentence, parts: number };
+        if !self.whole.contains_key(&sentence) && !self.open.as_ref().is_some_and(|open| open.intact && open.at == all)
+        {
+            return Verdict::Drop("not_whole");
+        }
+        let again = std::mem::replace(&mut self.ended, true);
+        if again { Verdict::Drop("written") } else { Verdict::Pass }
     }
 
     fn begin(&mut self, turn: TurnId, sentence: u32, epoch: Epoch) -> Verdict {
@@ -95,15 +108,15 @@ impl Speech {
         cut.or(after).map_or(Verdict::Pass, Verdict::PassAfter)
     }
 
-    fn go_on(&mut self, turn: TurnId, sentence: u32, part: Part) -> Verdict {
-        match &mut self.open {
-            Some(open) if (open.at.turn, open.at.sentence) == (turn, sentence) => {
-                open.intact &= open.at.parts == part.number;
-                open.at.parts += 1;
-            }
-            // its beginning was not for this connection
-            _ => self.open = Some(Open { at: Cut { turn, sentence, parts: 1 }, epoch: part.epoch, intact: false }),
+    /// A sentence whose beginning or middle was lost on its way is not heard from there on: it will be said again, whole.
+    fn go_on(&mut self, turn: TurnId, sentence: u32, number: u32) -> Verdict {
+        let open = self.open.as_mut().filter(|open| (open.at.turn, open.at.sentence) == (turn, sentence));
+        let Some(open) = open else { return Verdict::Drop("not_whole") };
+        open.intact &= open.at.parts == number;
+        if !open.intact {
+            return Verdict::Drop("not_whole");
         }
+        open.at.parts += 1;
         Verdict::Pass
     }
 

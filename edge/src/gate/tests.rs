@@ -157,13 +157,35 @@ fn a_sentence_that_was_cleared_before_it_was_written_is_said_again() {
 #[test]
 fn a_sentence_with_a_part_missing_is_not_whole() {
     let mut line = Line::default();
-    for part in [0, 2] {
-        assert_eq!(line.judge(speech(1, 2, 0, part)), Verdict::Pass);
-    }
-    assert_eq!(line.judge(whole(1, 2, 0, 3)), Verdict::Drop("not_whole"));
-    assert_eq!(line.judge(speech(2, 2, 0, 0)), cut(2, 0, 2));
+    assert_eq!(line.judge(speech(1, 2, 0, 0)), Verdict::Pass);
+    assert_eq!(line.judge(speech(1, 2, 0, 2)), Verdict::Drop("not_whole"));
+    assert_eq!(line.judge(speech(1, 2, 0, 3)), Verdict::Drop("not_whole"), "and nothing of it is heard after the gap");
+    assert_eq!(line.judge(whole(1, 2, 0, 4)), Verdict::Drop("not_whole"));
+    assert_eq!(line.judge(end(1, 2, 0)), Verdict::Drop("not_whole"), "the turn is not over");
+    assert_eq!(line.judge(speech(2, 2, 0, 0)), cut(2, 0, 1));
     line.gate.lost();
     assert_eq!(line.judge(whole(2, 2, 0, 1)), Verdict::Drop("not_whole"), "its only part found no room");
+}
+
+#[test]
+fn what_lost_its_beginning_is_not_heard_and_ends_no_turn() {
+    let mut line = Line::default();
+    // a frozen edge was sent the rest of a sentence alone
+    assert_eq!(line.judge(speech(1, 0, 4, 14)), Verdict::Drop("not_whole"));
+    assert_eq!(line.judge(whole(1, 0, 4, 15)), Verdict::Drop("not_whole"));
+    assert_eq!(line.judge(end(1, 0, 4)), Verdict::Drop("not_whole"));
+    line.hears(1, 0, 4);
+    assert_eq!(line.judge(end(1, 0, 4)), Verdict::Pass, "once it is said again");
+}
+
+#[test]
+fn a_turn_ends_after_its_last_part_also_where_nothing_says_that_this_is_all() {
+    let mut line = Line::default();
+    let aside = 1 << 31;
+    for part in 0..9 {
+        assert_eq!(line.judge(speech(1, aside, 0, part)), Verdict::Pass);
+    }
+    assert_eq!(line.judge(end(1, aside, 0)), Verdict::Pass);
 }
 
 #[test]

@@ -12,7 +12,10 @@ use maya_protocol::{
 use sqlx::Row;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 /// How long an idle worker waits for what other processes took in and for retries.
 const POLL: Duration = Duration::from_secs(1);
@@ -125,7 +128,10 @@ impl Worker {
     async fn apply(&self, taken: Taken, event: Result<Event, DecodeError>) {
         let topic = taken.record.channel.topic();
         let result = match event {
-            Ok(event) => self.handler.handle(&event, Done { seq: taken.seq }).await,
+            Ok(event) => {
+                let _leased = self.keep_leased(taken.seq);
+                self.handler.handle(&event, Done { seq: taken.seq }).await
+            }
             Err(error) => Err(HandleError::Never(error.to_string())),
         };
         let settled = match result {
@@ -143,6 +149,20 @@ impl Worker {
             // its lease runs out and another attempt settles it
             tracing::warn!(consumer = self.handler.consumer(), error = %error, "cannot settle an event");
         }
+    }
+
+    /// Renews the lease of an event for as long as this is kept, and its work does not hang.
+    fn keep_leased(&self, seq: i64) -> AbortOnDropHandle<()> {
+        let (store, lease) = (self.store.clone(), self.handler.lease());
+        let until = store.clock().now() + self.handler.patience();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            while store.clock().now() < until {
+                tokio::time::sleep(lease / 3).await;
+                if let Err(error) = renew(&store, seq, lease).await {
+                    tracing::warn!(error = %error, "the lease of an event is not renewed");
+                }
+            }
+        }))
     }
 
     async fn bury(&self, taken: &Taken, why: &str) -> Result<(), StoreError> {
@@ -182,6 +202,18 @@ impl Worker {
         .await?;
         tx.commit().await
     }
+}
+
+async fn renew(store: &Store, seq: i64, lease: Duration) -> Result<(), StoreError> {
+    let mut tx = store.system().await?;
+    sqlx::query(
+        "update inbox set next_attempt_at = now() + make_interval(secs => $2) where seq = $1 and done_at is null",
+    )
+    .bind(seq)
+    .bind(lease.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await
 }
 
 /// The pause after the n-th attempt: doubles from 100 ms.

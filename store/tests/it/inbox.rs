@@ -43,6 +43,7 @@ struct Scripted {
     applied: Mutex<Vec<EventId>>,
     traces: Mutex<Vec<Option<TraceContext>>>,
     lease: Duration,
+    patience: Duration,
 }
 
 #[async_trait]
@@ -55,6 +56,9 @@ impl Handler for Scripted {
     }
     fn lease(&self) -> Duration {
         self.lease
+    }
+    fn patience(&self) -> Duration {
+        self.patience
     }
     async fn handle(&self, event: &Event, done: Done) -> Result<(), HandleError> {
         self.seen.lock().unwrap().push(event.id);
@@ -90,7 +94,7 @@ struct Running {
 }
 
 impl Running {
-    async fn new(lease: Duration) -> Self {
+    async fn new(lease: Duration, patience: Duration) -> Self {
         let store = fixture::store().await;
         let tenant = fixture::tenant(&store).await;
         let handler = Arc::new(Scripted {
@@ -100,6 +104,7 @@ impl Running {
             applied: Mutex::default(),
             traces: Mutex::default(),
             lease,
+            patience,
         });
         let (bus, stop) = (RecordingBus::shared(), CancellationToken::new());
         tokio::spawn(inbox::run(store.clone(), bus.clone(), handler.clone(), stop.clone()));
@@ -132,10 +137,11 @@ impl Drop for Running {
 }
 
 const LEASE: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_duplicate_delivery_is_applied_once_and_its_payload_is_forgotten() {
-    let running = Running::new(LEASE).await;
+    let running = Running::new(LEASE, LEASE).await;
     let event = running.event(InterviewId::fresh(), &[Does::ApplyTwice]);
     running.bus.arrives(&event);
     running.bus.arrives(&event);
@@ -151,7 +157,7 @@ async fn a_duplicate_delivery_is_applied_once_and_its_payload_is_forgotten() {
 
 #[tokio::test]
 async fn one_that_waits_holds_up_its_key_and_no_other() {
-    let running = Running::new(LEASE).await;
+    let running = Running::new(LEASE, LEASE).await;
     let key = InterviewId::fresh();
     let first = running.event(key, &[Does::NotYet; 3]);
     let (second, other) = (running.event(key, &[]), running.event(InterviewId::fresh(), &[]));
@@ -170,7 +176,7 @@ async fn one_that_waits_holds_up_its_key_and_no_other() {
 
 #[tokio::test]
 async fn what_may_pass_is_retried_and_what_never_will_becomes_a_dead_letter() {
-    let running = Running::new(LEASE).await;
+    let running = Running::new(LEASE, LEASE).await;
     let key = InterviewId::fresh();
     let again = running.event(InterviewId::fresh(), &[Does::Retry, Does::Retry]);
     let (never, after) = (running.event(key, &[Does::Never]), running.event(key, &[]));
@@ -195,7 +201,7 @@ async fn what_may_pass_is_retried_and_what_never_will_becomes_a_dead_letter() {
 
 #[tokio::test]
 async fn a_later_version_stops_its_partition_and_is_not_lost() {
-    let running = Running::new(LEASE).await;
+    let running = Running::new(LEASE, LEASE).await;
     let event = running.event(InterviewId::fresh(), &[]);
     let mut later = record(&event);
     later.headers.iter_mut().find(|(name, _)| name == "ce_dataversion").unwrap().1 = Bytes::from_static(b"9");
@@ -207,8 +213,27 @@ async fn a_later_version_stops_its_partition_and_is_not_lost() {
 }
 
 #[tokio::test]
-async fn work_of_a_process_that_died_is_taken_up_after_its_lease() {
-    let running = Running::new(Duration::from_millis(300)).await;
+async fn work_that_goes_on_is_begun_by_nobody_else() {
+    let running = Running::new(SHORT, LEASE).await;
+    let event = running.event(InterviewId::fresh(), &[Does::Hang]);
+    running.bus.arrives(&event);
+    running.until(|running| running.seen(event.id) == 1).await;
+    let wake = Arc::new(Notify::new());
+    let second = Worker::new(running.store.clone(), running.bus.clone(), running.handler.clone(), wake);
+    tokio::spawn(second.run(running.stop.clone()));
+    // three leases have run out and were renewed
+    let renewed = "select count(*) from inbox where next_attempt_at > received_at + interval '1200 milliseconds'";
+    maya_testkit::eventually(SOON, || async {
+        let mut tx = running.store.system().await.unwrap();
+        (fixture::count(&mut tx, renewed).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(running.seen(event.id), 1);
+}
+
+#[tokio::test]
+async fn work_that_hangs_is_taken_up_after_its_lease() {
+    let running = Running::new(SHORT, SHORT).await;
     let event = running.event(InterviewId::fresh(), &[Does::Hang]);
     running.bus.arrives(&event);
     running.until(|running| running.seen(event.id) == 1).await;
@@ -221,7 +246,7 @@ async fn work_of_a_process_that_died_is_taken_up_after_its_lease() {
 
 #[tokio::test]
 async fn an_event_is_worked_on_within_the_trace_that_it_brings() {
-    let running = Running::new(LEASE).await;
+    let running = Running::new(LEASE, LEASE).await;
     let (traced, plain) =
         (running.event(InterviewId::fresh(), &[]), running.event(InterviewId::fresh(), &[Does::Retry]));
     let brought = TraceContext::fresh();
